@@ -1,0 +1,101 @@
+"""A sample: one video of one smile as Attention Mesh landmarks, and the file that holds it."""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+
+from dfuse_jax.errors import UserError
+from dfuse_jax.files import atomic
+
+NUM_LANDMARKS = 478  # Attention Mesh: 468 face mesh points and 2 x 5 iris points
+
+# The network's input: MediaPipe's coordinates, min-max scaled with the published constants (x, y, z).
+SCALE_MIN = np.array([0.06372425, 0.05751023, -0.08976112], np.float32)
+SCALE_MAX = np.array([0.63246971, 1.01475966, 0.14436169], np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One smile.
+
+    Attributes:
+        name: names the video; unique in a data set.
+        landmarks: [T, 478, 3] float32 in MediaPipe's own coordinates (x a fraction of the image's width, y of its
+            height, z in the scale of x; y points down, z away from the camera).
+        fps: frames per second.
+        image_size: (width, height) in pixels.
+        label: 1 spontaneous, 0 posed, None unknown.
+        subject: who smiles; None unknown.
+    """
+
+    name: str
+    landmarks: np.ndarray
+    fps: float
+    image_size: tuple[int, int]
+    label: int | None = None
+    subject: str | None = None
+
+    @property
+    def aspect(self) -> float:
+        """Image height / width, which brings y to the scale of x and z."""
+        width, height = self.image_size
+        return height / width
+
+
+def scale(landmarks):
+    """MediaPipe coordinates [..., 3] -> the network's input [..., 3] (published min-max constants)."""
+    return (landmarks - SCALE_MIN) / (SCALE_MAX - SCALE_MIN)
+
+
+def validate(sample: Sample) -> Sample:
+    """Returns the sample if it can be used; raises UserError that names the sample, the frame and the landmark."""
+    shape = np.shape(sample.landmarks)
+    if len(shape) != 3 or shape[1:] != (NUM_LANDMARKS, 3):
+        raise UserError(f"{sample.name}: landmarks have shape {shape}, expected [frames, {NUM_LANDMARKS}, 3].")
+    if shape[0] == 0:
+        raise UserError(f"{sample.name}: has no frames. Extract the video again or leave it out.")
+    finite = np.isfinite(sample.landmarks).all(axis=-1)
+    if not finite.all():
+        frame, landmark = np.argwhere(~finite)[0]
+        raise UserError(
+            f"{sample.name}: landmark {landmark} of frame {frame} is NaN or infinite "
+            f"({(~finite).any(axis=1).sum()} such frames). Extract the video again or leave it out."
+        )
+    if not (np.isfinite(sample.fps) and sample.fps > 0):
+        raise UserError(f"{sample.name}: the frame rate is {sample.fps}, expected a positive number.")
+    if min(sample.image_size) <= 0:
+        raise UserError(f"{sample.name}: the image size is {sample.image_size}, expected (width, height) in pixels.")
+    if sample.label not in (None, 0, 1):
+        raise UserError(f"{sample.name}: the label is {sample.label!r}, expected 1 (spontaneous) or 0 (posed).")
+    return sample
+
+
+def save(sample: Sample, path: str | os.PathLike) -> None:
+    """Writes the sample to `path` (.npz), atomically."""
+    fields = {k: v for k, v in dataclasses.asdict(sample).items() if v is not None}
+    with atomic(path, "wb") as file:
+        np.savez_compressed(file, **fields)
+
+
+def load(path: str | os.PathLike) -> Sample:
+    """Reads what `save` wrote; raises UserError if the file is missing, damaged or of another kind."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file. Samples are made by launch/extract.py.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            fields = {key: file[key] for key in file.files}
+        sample = Sample(
+            name=str(fields["name"]),
+            landmarks=fields["landmarks"],
+            fps=float(fields["fps"]),
+            image_size=tuple(int(n) for n in fields["image_size"]),
+            label=int(fields["label"]) if "label" in fields else None,
+            subject=str(fields["subject"]) if "subject" in fields else None,
+        )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
+    return validate(sample)

@@ -1,0 +1,6 @@
+"""D-FuseSmileNet as Flax modules; they know nothing of data."""
+
+from dfuse_jax.models.dfusesmilenet import DFuseSmileNet
+from dfuse_jax.models.fusion import FUSIONS
+
+__all__ = ["FUSIONS", "DFuseSmileNet"]
