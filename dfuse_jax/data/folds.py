@@ -1,8 +1,13 @@
 """Who trains, who chooses the epoch, who tests: folds and the replicas of the model that train on them (spec 6)."""
 
 import dataclasses
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from dfuse_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,3 +27,76 @@ class Replica:
     @property
     def validated(self) -> bool:
         return len(self.val) > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """A fold of the cross-validation: indices of the videos that train and of those that test."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def _stratified(labels: np.ndarray, subjects: np.ndarray, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """k subject-disjoint splits (train, test) with the classes' shares as even as the subjects allow."""
+    splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer videos than folds cannot be in every test fold; the report counts the classes.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return list(splitter.split(labels, labels, subjects))
+
+
+def make_folds(labels: Sequence[int], subjects: Sequence[str], k: int, *, seed: int = 0) -> list[Fold]:
+    """Stratified, subject-disjoint folds, the same for the same seed on every machine.
+
+    Args:
+        labels: [V], 1 spontaneous, 0 posed.
+        subjects: [V].
+        k: how many.
+        seed: of the subjects' order.
+
+    Raises:
+        UserError: fewer subjects than folds, or one class only.
+    """
+    labels, subjects = np.asarray(labels), np.asarray(subjects)
+    people = len(np.unique(subjects))
+    if not 2 <= k <= people:
+        raise UserError(f"{k} folds of {people} subjects: set config.cv.folds to a number from 2 to {people}.")
+    if len(np.unique(labels)) < 2:
+        raise UserError("all videos have the same label: cross-validation needs spontaneous and posed smiles.")
+    if max(np.bincount(labels)) < k:
+        raise UserError(f"{k} folds of {len(labels)} videos: no class has that many. Set config.cv.folds lower.")
+    return [Fold(train, test) for train, test in _stratified(labels, subjects, k, seed)]
+
+
+def _give_up_share(fold: Fold, labels, subjects, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Splits the fold's training videos into those that train and, about `share` of them, those that choose the epoch."""
+    people = len(np.unique(subjects[fold.train]))
+    if people < 2:
+        raise UserError(
+            "a training fold has a single subject, of whom no part can choose the epoch: use data with more subjects."
+        )
+    k = min(max(round(1 / share), 2), people, int(np.bincount(labels[fold.train]).max()))
+    keep, give = _stratified(labels[fold.train], subjects[fold.train], k, seed)[0]
+    return fold.train[keep], fold.train[give]
+
+
+def make_replicas(
+    folds: Sequence[Fold],
+    labels: Sequence[int],
+    subjects: Sequence[str],
+    *,
+    runs: int = 1,
+    validation_share: float = 0.2,
+    seed: int = 0,
+) -> list[Replica]:
+    """Two replicas for each run and fold: one on all its training videos, one that gives up a share of the subjects."""
+    labels, subjects = np.asarray(labels), np.asarray(subjects)
+    replicas = []
+    for run in range(runs):
+        for number, fold in enumerate(folds):
+            split_seed = int(np.random.SeedSequence([seed, run, number]).generate_state(1)[0])
+            train, val = _give_up_share(fold, labels, subjects, validation_share, split_seed)
+            replicas.append(Replica(run, number, fold.train, np.array([], int), fold.test))
+            replicas.append(Replica(run, number, train, val, fold.test))
+    return replicas

@@ -1,0 +1,75 @@
+"""What the scripts in launch/ share: one-line errors, `--debug` for where they came from, exit codes."""
+
+import sys
+import traceback
+
+from absl import app, flags, logging
+
+from dfuse_jax.errors import UserError
+
+flags.disclaim_key_flags()
+# Named as the script's own flag, so that --help lists it.
+_DEBUG = flags.DEFINE_bool("debug", False, "Show where an error came from.", module_name=sys.argv[0])
+
+
+def run(main) -> None:
+    """Runs `main(argv)` as an absl app, then exits: 0, or 2 with one `error: ...` line for a UserError or a bad flag.
+
+    An interrupted script exits with 130 and says so in one line. `--debug` adds the traceback.
+    """
+
+    def guarded(argv):
+        if not _DEBUG.value:
+            logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell of every step
+        try:
+            return main(argv)
+        except UserError as error:
+            _fail(error, debug=_DEBUG.value)
+        except KeyboardInterrupt:
+            _interrupted()
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def define_config(default: str, help_string: str = "The configuration; --config.a.b=value sets a field of it."):
+    """Defines `--config` (ml_collections), the file `default` unless given; a bad field ends the script like run's."""
+    from ml_collections import config_flags
+
+    try:
+        return config_flags.DEFINE_config_file("config", default, help_string)
+    except Exception as error:  # it reads sys.argv here already and raises errors of many kinds
+        unknown = "no such field: " if isinstance(error, AttributeError) else ""
+        _fail(f"--config: {unknown}{_line(error)}", debug="--debug" in sys.argv)
+
+
+def _parse(argv):
+    try:
+        rest = flags.FLAGS(argv)
+        for name in flags.FLAGS:  # a config file that cannot be read raises only when its value is used
+            getattr(flags.FLAGS[name].value, "use", None)
+        return rest
+    except SystemExit:  # --help and its kin, which absl ends with 1
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _interrupted()
+    except Exception as error:  # config flags raise errors of many kinds for a bad field, value or file
+        _fail(f"{_line(error).rstrip('.?')}. --help lists the flags.", debug="--debug" in argv)
+
+
+def _line(error):
+    while error.args and isinstance(error.args[0], Exception):  # ml_collections: AttributeError(KeyError(message))
+        error = error.args[0]
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(text).split())
+
+
+def _fail(message, debug):
+    if debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _interrupted():
+    print("interrupted: finished files are kept and whole.", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,21 @@
+"""Training of all replicas of a cross-validation at once; knows arrays, not files of data."""
+
+from dfuse_jax.train.checkpoint import Checkpoints
+from dfuse_jax.train.epoch import Settings, State, predict
+from dfuse_jax.train.loop import History, Progress, blank, train
+from dfuse_jax.train.replicas import Assignment, Videos, assign, pack
+
+__all__ = [
+    "Assignment",
+    "Checkpoints",
+    "History",
+    "Progress",
+    "Settings",
+    "State",
+    "Videos",
+    "assign",
+    "blank",
+    "pack",
+    "predict",
+    "train",
+]

@@ -1,0 +1,51 @@
+"""The folder of a run: whose it is, and that one process at a time works in it."""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+from collections.abc import Mapping
+
+from dfuse_jax.errors import UserError
+from dfuse_jax.files import atomic
+
+
+def flatten(config: Mapping, prefix: str = "") -> dict[str, object]:
+    """{"train": {"epochs": 5}} -> {"train.epochs": 5}."""
+    flat = {}
+    for key, value in config.items():
+        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return flat
+
+
+def claim(path: pathlib.Path, content: Mapping, what: str) -> None:
+    """Writes `content` to `path` (JSON), or raises UserError with the fields that differ from what stands there."""
+    content = json.loads(json.dumps(content))
+    if not path.exists():
+        with atomic(path) as file:
+            json.dump(content, file, indent=1)
+        return
+    try:
+        old, new = flatten(json.loads(path.read_text())), flatten(content)
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error}). Give another --workdir.") from error
+    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if differing:
+        fields = "; ".join(f"{key}: {old.get(key)!r} there, {new.get(key)!r} now" for key in differing)
+        raise UserError(f"{path.parent} belongs to a run with another {what} ({fields}). Give another --workdir.")
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path):
+    """Makes the folder and holds it for this process; the lock is gone with the process, however that ends."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = open(directory / ".lock", "w")
+    except OSError as error:
+        raise UserError(f"--workdir {directory}: cannot be written ({error.strerror}).") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{directory}: another process is working there. Wait for it or stop it.") from error
+        yield

@@ -1,0 +1,43 @@
+"""Cross-validates a recipe: all folds and runs at once.
+
+python launch/cv.py --config configs/hadamard.py[:uva_nemo|mmi|spos|bbc] [--workdir DIR] [--config.train.epochs=5 ...]
+"""
+
+import hashlib
+import json
+import pathlib
+
+from absl import flags
+
+from dfuse_jax import cli
+
+_CONFIG = cli.define_config("configs/hadamard.py")
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of the results; the same command on the same folder goes on where it stopped. Default: one of its own for "
+    "every config, under results/.",
+)
+
+
+def main(argv):
+    """Trains, tests, reports."""
+    if len(argv) > 1:
+        raise cli.UserError(f"{argv[1]!r} is not a flag; recipes are given as --config configs/hadamard.py:uva_nemo.")
+    config = _CONFIG.value
+    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+    directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
+
+    from dfuse_jax import crossval, report  # only now: --help need not wait for JAX
+
+    print(f"{config.name}: {config.note}", flush=True)
+    results = crossval.cross_validate(config, directory)
+    if results is None:
+        print(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")
+        return
+    print(report.console(results))
+    print(f"Results: {directory}/")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,69 @@
+"""Turns videos of one smiling face each into landmarks, DIR/<video's name>.npz.
+
+python launch/extract.py VIDEO... --out DIR
+"""
+
+import pathlib
+
+from absl import flags
+from tqdm import tqdm
+
+from dfuse_jax import cli
+from dfuse_jax.data import samples
+from dfuse_jax.errors import UserError
+from dfuse_jax.extract.mesh import extract
+
+_OUT = flags.DEFINE_string("out", None, "Folder for the .npz files; made if it is not there.")
+
+
+def main(argv):
+    """Extracts what can be extracted, then raises UserError with the reasons for the rest."""
+    videos = [pathlib.Path(video) for video in argv[1:]]
+    if not videos:
+        raise UserError("No videos given. Usage: python launch/extract.py VIDEO... --out DIR")
+    if not _OUT.value:
+        raise UserError("--out is missing: the folder for the .npz files.")
+    out = pathlib.Path(_OUT.value)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be made a folder ({error.strerror}). Name another.") from error
+
+    reasons, taken = [], {}
+    for video in tqdm(videos, unit="video", disable=None):
+        try:
+            first = taken.setdefault(video.stem, video)
+            if first is not video:
+                raise UserError(f"{video}: would be written to {video.stem}.npz like {first}. Rename one of them.")
+            tqdm.write(f"{video}: {extract_to(video, out / f'{video.stem}.npz')}")
+        except UserError as error:
+            reasons.append(str(error))
+    if reasons:
+        head = [f"{len(reasons)} of {len(videos)} videos not extracted:"] if len(videos) > 1 else []
+        raise UserError("\n".join(head + reasons))
+
+
+def extract_to(video, path):
+    """Makes the file `path` of one video unless it is there; returns what was done, in words."""
+    if path.exists():
+        try:
+            samples.load(path)
+            return f"already extracted, {path} is kept"
+        except UserError:
+            pass  # damaged: made anew
+    with tqdm(desc=video.name, unit="frame", leave=False, disable=None) as bar:
+
+        def on_frame(done, promised):
+            bar.total = max(done, promised)
+            bar.update(done - bar.n)
+
+        sample = extract(video, on_frame=on_frame)
+    try:
+        samples.save(sample, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}).") from error
+    return f"{len(sample.landmarks)} frames, {path}"
+
+
+if __name__ == "__main__":
+    cli.run(main)
