@@ -1,9 +1,12 @@
 """Hadamard fusion, eq. 12: the paper's winner.
 
-    python launch/cv.py --config configs/hadamard.py              a demo on embedded data, minutes on 2 CPU cores
-    python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DIR    the paper's recipe; or :mmi, :spos,
-                                                                                       :bbc
-    python launch/cv.py --config configs/hadamard.py --config.train.epochs=5           any field, from the command line
+A demo on embedded data, minutes on 2 CPU cores:
+
+    python launch/cv.py --config configs/hadamard.py
+
+The paper's recipe on a database (uva_nemo, mmi, spos, bbc) whose landmarks and folds lie in DIR, and any field changed:
+
+    python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DIR --config.cv.runs=1
 
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 88.7, MMI 99.7, SPOS 98.5, BBC 100.0 %.
 """

@@ -71,5 +71,5 @@ def _fail(message, debug):
 
 
 def _interrupted():
-    print("interrupted: finished files are kept and whole.", file=sys.stderr)
+    print("interrupted: what is finished is kept; the same command goes on from there.", file=sys.stderr)
     sys.exit(130)

@@ -63,6 +63,7 @@ class _Bar:
 
     def __init__(self, epochs: int, replicas: Sequence[Replica], labels: np.ndarray):
         self.bar = tqdm(total=epochs, desc="epoch", unit="epoch", smoothing=0.5)
+        self.bar.set_postfix_str("compiling")
         self.replicas, self.labels = replicas, labels
 
     def __call__(self, done: int, history: train.History) -> None:

@@ -13,7 +13,9 @@ from dfuse_jax.crossval import build_model, build_settings
 from dfuse_jax.data import features
 from dfuse_jax.data.samples import Sample, scale
 from dfuse_jax.errors import UserError
+from dfuse_jax.extract.mesh import extract
 from dfuse_jax.models import DFuseSmileNet
+from dfuse_jax.report import plots
 
 
 class Trained(NamedTuple):
@@ -62,7 +64,7 @@ def predict(trained: Trained, sample: Sample) -> np.ndarray:
 
 
 def trace(trained: Trained, sample: Sample) -> tuple[dict, dict]:
-    """The D-Marker signals {region: [T]}, and {phase: (first, past the last) frame, or None} as the model's features see them."""
+    """What the D-Markers see: signals {region: [T]}, and phases {name: (first, past the last) frame, None if empty}."""
     options = trained.config["dmarkers"]
     authors = options["definition"] == "authors"
     found = dmarkers.signals(
@@ -78,3 +80,20 @@ def trace(trained: Trained, sample: Sample) -> tuple[dict, dict]:
         (where,) = np.nonzero(inside)
         spans[phase] = (int(where[0]), int(where[-1]) + 1) if len(where) else None
     return signals, spans
+
+
+def tell(trained: Trained, video: str, directory: pathlib.Path) -> str:
+    """One line on one video: its probability and the models' range; draws its signals to `directory`/<name>.png."""
+    sample = extract(video)
+    probabilities = predict(trained, sample)
+    signals, phases = trace(trained, sample)
+    mean = probabilities.mean()
+    verdict = f"spontaneous with probability {mean:.1%}"
+    plot = directory / f"{sample.name}.png"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        plots.signals(plot, signals, phases, sample.fps, f"{sample.name}: {verdict}")
+    except OSError as error:
+        raise UserError(f"--out {directory}: {plot.name} cannot be written ({error.strerror}).") from error
+    models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
+    return f"{video}: {verdict} ({models}); signals in {plot}"

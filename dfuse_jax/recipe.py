@@ -62,9 +62,9 @@ def demo(fusion: str) -> ConfigDict:
     config.note = "A demo: 80 synthetic smiles, a small model, few epochs. Its accuracy says nothing about people."
     config.data.update(source="synthetic", videos=80, subjects=40)
     config.cv.update(folds=5, runs=1, validation_share=0.25)
-    config.model.update(points=64, neighbours=8, entry=16, blocks=((16, 2), (32, 2)), curves=16, steps=3, tokens=8)
+    config.model.update(points=48, neighbours=6, entry=16, blocks=((16, 2), (32, 2)), curves=8, steps=2, tokens=4)
     config.model.update(depth=2, time_depth=1, heads=2, head_width=16, mlp=64)
-    config.train.update(epochs=20, checkpoint_every=5)
+    config.train.update(epochs=20, learning_rate=2e-3, checkpoint_every=5)
     return config
 
 

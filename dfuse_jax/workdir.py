@@ -40,7 +40,7 @@ def locked(directory: pathlib.Path):
     """Makes the folder and holds it for this process; the lock is gone with the process, however that ends."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = open(directory / ".lock", "w")
+        lock = (directory / ".lock").open("w")
     except OSError as error:
         raise UserError(f"--workdir {directory}: cannot be written ({error.strerror}).") from error
     with lock:

@@ -70,7 +70,7 @@ def make_folds(labels: Sequence[int], subjects: Sequence[str], k: int, *, seed: 
 
 
 def _give_up_share(fold: Fold, labels, subjects, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the fold's training videos into those that train and, about `share` of them, those that choose the epoch."""
+    """Splits the fold's training videos: those that train and, about `share` of them, those that choose the epoch."""
     people = len(np.unique(subjects[fold.train]))
     if people < 2:
         raise UserError(

@@ -48,10 +48,11 @@ def read(data: Any, cv: Any, seed: int) -> tuple[list[Sample], list[Fold]]:
 
 
 def _missing(name: str, directory: str, what: str) -> UserError:
+    place = directory or "DIR"
     return UserError(
-        f"{name}: {what}. The database is handed out by {DATABASES[name].owner} under an agreement. Put the landmarks "
-        f"into {directory or 'DIR'}/npy/<video>.mp4.npy (float [frames, 478, 3]) and the folds into "
-        f"{directory or 'DIR'}/labels/<fold>/train.json and test.json ({{video: 1 or 0}}), and give --config.data.dir=DIR."
+        f"{name}: {what}. The database is handed out by {DATABASES[name].owner} under an agreement. Put landmarks into "
+        f"{place}/npy/<video>.mp4.npy (float [frames, 478, 3]) and folds into {place}/labels/<fold>/train.json and "
+        f"test.json ({{video: 1 or 0}}), and give --config.data.dir={place}."
     )
 
 

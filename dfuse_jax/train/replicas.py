@@ -50,7 +50,7 @@ class Assignment(NamedTuple):
 
 
 def pack(model, frames: Sequence[np.ndarray], labels, dmarkers, *, chunk: int = 256) -> Videos:
-    """Puts videos (network input, each [T, N, 3]) end to end and finds their points' neighbours, `chunk` frames at once."""
+    """Puts videos (network input, each [T, N, 3]) end to end; finds points' neighbours, `chunk` frames at once."""
     length = np.array([len(f) for f in frames])
     packed = np.concatenate([*frames, np.zeros_like(frames[0][:1])])
     # Neighbours fit 16 bits, which halves the largest array on the device.
