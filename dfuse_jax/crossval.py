@@ -6,19 +6,19 @@ import pathlib
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
-from tqdm import tqdm
 
 from dfuse_jax import recipe, report, train, workdir
 from dfuse_jax.data import features, readers
-from dfuse_jax.data.folds import Fold, Replica, make_replicas
+from dfuse_jax.data.folds import Fold, make_replicas
 from dfuse_jax.data.samples import Sample, scale
 from dfuse_jax.errors import UserError
 from dfuse_jax.models import DFuseSmileNet
-from dfuse_jax.report.metrics import hits
+from dfuse_jax.progress import Watch
 
 
 def build_model(model: Mapping) -> DFuseSmileNet:
@@ -58,26 +58,6 @@ def _check_batch(batch: int, folds: Sequence[Fold]) -> None:
         )
 
 
-class _Bar:
-    """The progress bar: epoch, loss, validation accuracy, time left."""
-
-    def __init__(self, epochs: int, replicas: Sequence[Replica], labels: np.ndarray):
-        self.bar = tqdm(total=epochs, desc="epoch", unit="epoch", smoothing=0.5)
-        self.bar.set_postfix_str("compiling")
-        self.replicas, self.labels = replicas, labels
-
-    def __call__(self, done: int, history: train.History) -> None:
-        if done:
-            validated = [r for r, replica in enumerate(self.replicas) if replica.validated]
-            right = [
-                hits(self.labels[self.replicas[r].val], history.probabilities[done - 1, r, : len(self.replicas[r].val)])
-                for r in validated
-            ]
-            accuracy = np.mean(np.concatenate(right))
-            self.bar.set_postfix_str(f"loss {history.losses[done - 1].mean():.3f}, validation {accuracy:.1%}", False)
-        self.bar.update(done - self.bar.n)
-
-
 def _export(directory: pathlib.Path, state: train.State, chosen: Sequence[int]) -> None:
     """Saves the models that were trained on whole training folds, for `prediction`."""
     models = train.Checkpoints(directory)
@@ -86,8 +66,33 @@ def _export(directory: pathlib.Path, state: train.State, chosen: Sequence[int]) 
     models.close()
 
 
-def cross_validate(config: ConfigDict, directory: pathlib.Path) -> dict | None:
+class Prepared(NamedTuple):
+    """What training needs of the data, and nothing of the model."""
+
+    samples: list[Sample]
+    folds: list[Fold]
+    labels: np.ndarray  # [V]
+    dmarkers: np.ndarray  # [V, 225]
+
+
+def prepare(config: ConfigDict) -> Prepared:
+    """Reads or makes the samples and folds, and computes the D-Markers; raises UserError for bad data."""
+    recipe.check(config)
+    samples, folds = readers.read(config.data, config.cv, config.seed)
+    _check_batch(config.train.batch_size, folds)
+    options = config.dmarkers
+    found = features.compute(samples, definition=options.definition, smoothing=options.smoothing or None)
+    labels, found = _shuffle(config.data.shuffle, np.array([s.label for s in samples]), found, config.seed)
+    return Prepared(samples, folds, labels, found)
+
+
+def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepared | None = None) -> dict | None:
     """Trains and tests every fold, and writes the report into `directory`; goes on where an earlier call stopped.
+
+    Args:
+        config: a recipe.
+        directory: made if it is not there.
+        prepared: `prepare(config)`, if that is known already.
 
     Returns:
         What results.json holds; None if the run was finished already.
@@ -97,34 +102,33 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path) -> dict | None:
     """
     recipe.check(config)
     with workdir.locked(directory):
-        workdir.claim(directory / "config.json", config.to_dict(), "config")
+        workdir.compare(directory / "config.json", config.to_dict(), "config")
         if (directory / "results.json").exists():
             return None
-        return _run(config, directory)
+        begin = time.perf_counter()
+        prepared = prepare(config) if prepared is None else prepared
+        workdir.claim(directory / "config.json", config.to_dict(), "config")  # only now: it led to data
+        workdir.claim(directory / "data.json", _fingerprint(prepared.samples, prepared.folds), "data set")
+        return _run(config, directory, prepared, begin)
 
 
-def _run(config: ConfigDict, directory: pathlib.Path) -> dict:
-    begin = time.perf_counter()
-    samples, folds = readers.read(config.data, config.cv, config.seed)
-    workdir.claim(directory / "data.json", _fingerprint(samples, folds), "data set")
-    _check_batch(config.train.batch_size, folds)
-    labels, subjects = np.array([s.label for s in samples]), [s.subject for s in samples]
-    dmarkers = features.compute(
-        samples, definition=config.dmarkers.definition, smoothing=config.dmarkers.smoothing or None
-    )
-    labels, dmarkers = _shuffle(config.data.shuffle, labels, dmarkers, config.seed)
+def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin: float) -> dict:
+    samples, folds, labels, dmarkers = prepared
+    subjects = [s.subject for s in samples]
     share = config.cv.validation_share
     replicas = make_replicas(folds, labels, subjects, runs=config.cv.runs, validation_share=share, seed=config.seed)
     model, settings = build_model(config.model.to_dict()), build_settings(config.to_dict())
     videos = train.pack(model, [scale(s.landmarks) for s in samples], labels, dmarkers)
     checkpoints = train.Checkpoints(directory / "checkpoints", every=config.train.checkpoint_every)
-    bar = _Bar(settings.epochs, replicas, labels)
+    watch = Watch(settings.epochs, replicas, labels)
     try:
-        state, history = train.train(model, videos, replicas, settings, checkpoints=checkpoints, on_epoch=bar)
+        state, history = train.train(model, videos, replicas, settings, checkpoints=checkpoints, on_epoch=watch)
     finally:
-        bar.bar.close()
+        watch.bar.close()
         checkpoints.close()
     _export(directory / "model", state, [r for r, replica in enumerate(replicas) if not replica.validated])
+    steps = [max(len(replica.train) // settings.batch_size, 1) for replica in replicas]
+    evaluated = sum(len(replica.val) + len(replica.test) for replica in replicas) * settings.eval_windows
     outcome = report.Outcome(
         name=config.name,
         note=config.note,
@@ -136,6 +140,9 @@ def _run(config: ConfigDict, directory: pathlib.Path) -> dict:
         losses=history.losses,
         probabilities=history.probabilities,
         seconds=time.perf_counter() - begin,
+        epoch_seconds=watch.epoch_seconds(),
+        fold_steps=sum(steps),
+        clips=sum(steps) * settings.batch_size + evaluated,
         config=json.loads(json.dumps(config.to_dict())),
     )
     return report.write(directory, outcome)

@@ -18,21 +18,26 @@ def flatten(config: Mapping, prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def claim(path: pathlib.Path, content: Mapping, what: str) -> None:
-    """Writes `content` to `path` (JSON), or raises UserError with the fields that differ from what stands there."""
-    content = json.loads(json.dumps(content))
+def compare(path: pathlib.Path, content: Mapping, what: str) -> None:
+    """Raises UserError with the fields in which `content` differs from what stands in `path` (JSON), if it is there."""
     if not path.exists():
-        with atomic(path) as file:
-            json.dump(content, file, indent=1)
         return
     try:
-        old, new = flatten(json.loads(path.read_text())), flatten(content)
+        old, new = flatten(json.loads(path.read_text())), flatten(json.loads(json.dumps(content)))
     except (ValueError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error}). Give another --workdir.") from error
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         fields = "; ".join(f"{key}: {old.get(key)!r} there, {new.get(key)!r} now" for key in differing)
         raise UserError(f"{path.parent} belongs to a run with another {what} ({fields}). Give another --workdir.")
+
+
+def claim(path: pathlib.Path, content: Mapping, what: str) -> None:
+    """Writes `content` to `path` (JSON), or raises UserError as `compare` does."""
+    compare(path, content, what)
+    if not path.exists():
+        with atomic(path) as file:
+            json.dump(content, file, indent=1)
 
 
 @contextlib.contextmanager

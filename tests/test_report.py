@@ -168,6 +168,9 @@ def outcome(**changes) -> report.Outcome:
         "losses": np.linspace(0.7, 0.1, 12).reshape(3, 4),
         "probabilities": probabilities,
         "seconds": 1.5,
+        "epoch_seconds": 0.5,
+        "fold_steps": 20,
+        "clips": 400,
         "config": {"epochs": np.int64(3), "rates": (5e-4, math.inf)},
     }
     return report.Outcome(**fields | changes)
@@ -303,6 +306,13 @@ def test_a_report_that_fails_is_not_finished(tmp_path, monkeypatch):
         report.write(tmp_path, outcome())
     assert not (tmp_path / "results.json").exists()
     assert (tmp_path / "report.md").read_bytes() == before
+
+
+def test_speed_is_of_whole_epochs(tmp_path):
+    speed = report.write(tmp_path, outcome())["speed"]
+    assert speed == {"epoch_seconds": 0.5, "ms_per_fold_step": 25.0, "clips_per_second": 800.0}
+    speed = report.write(tmp_path, outcome(epoch_seconds=None))["speed"]
+    assert set(speed.values()) == {None}
 
 
 def test_two_reports_of_one_run_differ_in_nothing(tmp_path):

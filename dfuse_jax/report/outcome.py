@@ -24,7 +24,10 @@ class Outcome:
     replicas: Sequence[Replica]  # R, with and without a validation share
     losses: np.ndarray  # [epochs, R], mean training loss
     probabilities: np.ndarray  # [epochs, R, E] of spontaneous: r's val videos, then its test videos, then nan
-    seconds: float
+    seconds: float  # of the whole run, in the process that ended it
+    epoch_seconds: float | None  # of an epoch after the first, median; None where there was none
+    fold_steps: int  # training steps of an epoch, summed over the replicas
+    clips: int  # that an epoch trains on and evaluates, likewise
     config: Mapping  # nested, JSON-able
 
     def of_val(self, r: int) -> np.ndarray:

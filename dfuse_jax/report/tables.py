@@ -41,6 +41,7 @@ def results(outcome: Outcome) -> dict:
             "protocols": protocols,
             "majority": {"folds": folds, "summary": {"accuracy": summary(folds, "accuracy")}},
             "seconds": outcome.seconds,
+            "speed": _speed(outcome),
         }
     )
 
@@ -101,6 +102,17 @@ def _data(outcome: Outcome, folds: Sequence[Verdict]) -> dict:
         "folds_that_share_subjects": len(shared),
         "classes": {name: len(counts) for name, counts in of_class.items()},
         "median_frames": {name: float(np.median(counts)) if len(counts) else None for name, counts in of_class.items()},
+    }
+
+
+def _speed(outcome: Outcome) -> dict:
+    """Of whole epochs, the evaluation after each included; without the first, which is compiled."""
+    if outcome.epoch_seconds is None:
+        return {"epoch_seconds": None, "ms_per_fold_step": None, "clips_per_second": None}
+    return {
+        "epoch_seconds": outcome.epoch_seconds,
+        "ms_per_fold_step": 1000 * outcome.epoch_seconds / outcome.fold_steps,
+        "clips_per_second": outcome.clips / outcome.epoch_seconds,
     }
 
 
