@@ -1,5 +1,7 @@
 """What the scripts in launch/ share: one-line errors, `--debug` for where they came from, exit codes."""
 
+import os
+import signal
 import sys
 import traceback
 
@@ -21,6 +23,9 @@ def run(main) -> None:
     def guarded(argv):
         if not _DEBUG.value:
             logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell of every step
+        # JAX drops a KeyboardInterrupt that is raised within a callback of its own. Ending at once loses nothing: files
+        # are written whole or not at all, and training handles the signal itself.
+        signal.signal(signal.SIGINT, lambda *_: _interrupted(os._exit))
         try:
             return main(argv)
         except UserError as error:
@@ -70,6 +75,7 @@ def _fail(message, debug):
     sys.exit(2)
 
 
-def _interrupted():
+def _interrupted(leave=sys.exit):
     print("interrupted: what is finished is kept; the same command goes on from there.", file=sys.stderr)
-    sys.exit(130)
+    sys.stderr.flush()
+    leave(130)

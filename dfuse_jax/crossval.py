@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -60,9 +61,9 @@ def _check_batch(batch: int, folds: Sequence[Fold]) -> None:
 
 def _export(directory: pathlib.Path, state: train.State, chosen: Sequence[int]) -> None:
     """Saves the models that were trained on whole training folds, for `prediction`."""
+    shutil.rmtree(directory, ignore_errors=True)  # of a process that died between this and the report
     models = train.Checkpoints(directory)
-    if models.latest is None:
-        models.save(0, jax.tree.map(lambda a: a[list(chosen)], state._replace(optimizer=())))
+    models.save(0, jax.tree.map(lambda a: a[list(chosen)], state._replace(optimizer=())))
     models.close()
 
 
@@ -114,7 +115,7 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepar
 
 def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin: float) -> dict:
     samples, folds, labels, dmarkers = prepared
-    subjects = [s.subject for s in samples]
+    subjects = readers.subjects(samples)
     share = config.cv.validation_share
     replicas = make_replicas(folds, labels, subjects, runs=config.cv.runs, validation_share=share, seed=config.seed)
     model, settings = build_model(config.model.to_dict()), build_settings(config.to_dict())
@@ -131,9 +132,10 @@ def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin:
     evaluated = sum(len(replica.val) + len(replica.test) for replica in replicas) * settings.eval_windows
     outcome = report.Outcome(
         name=config.name,
-        note=config.note,
+        note=recipe.note(config),
         names=[s.name for s in samples],
         subjects=subjects,
+        subjects_known=all(s.subject is not None for s in samples),
         labels=labels,
         frames=np.array([len(s.landmarks) for s in samples]),
         replicas=replicas,

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import tempfile
+import zlib
 
 
 @contextlib.contextmanager
@@ -21,3 +22,12 @@ def atomic(path: str | os.PathLike, mode: str = "w"):
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def checksum(path: str | os.PathLike) -> str:
+    """Tells files apart by their content: size and CRC-32."""
+    crc, size = 0, 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            crc, size = zlib.crc32(block, crc), size + len(block)
+    return f"{size}-{crc:08x}"

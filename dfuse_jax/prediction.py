@@ -10,7 +10,7 @@ import numpy as np
 
 from dfuse_jax import dmarkers, train
 from dfuse_jax.crossval import build_model, build_settings
-from dfuse_jax.data import features
+from dfuse_jax.data import features, samples
 from dfuse_jax.data.samples import Sample, scale
 from dfuse_jax.errors import UserError
 from dfuse_jax.extract.mesh import extract
@@ -19,8 +19,10 @@ from dfuse_jax.report import plots
 
 
 class Trained(NamedTuple):
-    """The models of a finished run: their config, and [K, ...] states."""
+    """The models of a finished run: whose they are, their config, and [K, ...] states."""
 
+    name: str
+    note: str
     config: dict
     model: DFuseSmileNet
     settings: train.Settings
@@ -38,29 +40,39 @@ def load(directory: pathlib.Path) -> Trained:
     try:
         results = json.loads((directory / "results.json").read_text())
         config, models = results["config"], results["runs"] * results["folds"]
+        model, settings = build_model(config["model"]), build_settings(config)
     except FileNotFoundError as error:
         raise UserError(
             f"--checkpoint {directory}: no finished run there (no results.json). Run launch/cv.py "
             f"--workdir={directory} to its end, or give its folder."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{directory / 'results.json'} is damaged ({error}). Run launch/cv.py again.") from error
-    model, settings = build_model(config["model"]), build_settings(config)
-    saved = train.Checkpoints(directory / "model", create=False)
-    if saved.latest is None:
-        raise UserError(f"{directory / 'model'}: holds no model. Run launch/cv.py again in another folder.")
-    return Trained(config, model, settings, saved.restore(train.blank(model, settings, models)))
+        raise UserError(
+            f"{directory / 'results.json'} is damaged, or of another version ({error}). Delete it and run launch/cv.py "
+            "again with the same --workdir: it is made anew from the checkpoints."
+        ) from error
+    if not (directory / "model").is_dir():
+        raise UserError(f"{directory / 'model'}: no such folder. Delete results.json and run launch/cv.py again.")
+    _, states = train.Checkpoints(directory / "model", create=False).restore(train.blank(model, settings, models))
+    return Trained(results["name"], results["note"], config, model, settings, states)
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(model: DFuseSmileNet, settings: train.Settings):
+    return jax.jit(jax.vmap(functools.partial(train.predict, model, settings), in_axes=(0, None, None, None)))
 
 
 def predict(trained: Trained, sample: Sample) -> np.ndarray:
     """Probability that the smile is spontaneous, by each of the K models: [K]."""
     options = trained.config["dmarkers"]
     found = features.compute([sample], definition=options["definition"], smoothing=options["smoothing"] or None)
-    videos = train.pack(trained.model, [scale(sample.landmarks)], [0], found)
+    # A second video of blank frames rounds the number of frames up, so that videos share what is compiled.
+    blank = np.zeros((-len(sample.landmarks) % 256 + 1, *sample.landmarks.shape[1:]), np.float32)
+    frames = [scale(sample.landmarks), blank]
+    videos = train.pack(trained.model, frames, np.zeros(2), np.concatenate([found, found]))
     key = jax.random.key(trained.settings.seed)
-    one = functools.partial(train.predict, trained.model, trained.settings)
-    every = jax.jit(jax.vmap(one, in_axes=(0, None, None, None)))
-    return np.asarray(every(trained.states, videos, np.zeros(1, np.int32), key))[:, 0]
+    probabilities = _compiled(trained.model, trained.settings)(trained.states, videos, np.zeros(1, np.int32), key)
+    return np.asarray(probabilities)[:, 0]
 
 
 def trace(trained: Trained, sample: Sample) -> tuple[dict, dict]:
@@ -82,18 +94,19 @@ def trace(trained: Trained, sample: Sample) -> tuple[dict, dict]:
     return signals, spans
 
 
-def tell(trained: Trained, video: str, directory: pathlib.Path) -> str:
-    """One line on one video: its probability and the models' range; draws its signals to `directory`/<name>.png."""
-    sample = extract(video)
+def tell(trained: Trained, path: str, directory: pathlib.Path) -> str:
+    """One line on a video (or a sample that launch/extract.py made); draws its signals to `directory`/<name>.png."""
+    sample = samples.load(path) if path.endswith(".npz") else extract(path)
     probabilities = predict(trained, sample)
     signals, phases = trace(trained, sample)
-    mean = probabilities.mean()
-    verdict = f"spontaneous with probability {mean:.1%}"
+    verdict = f"spontaneous with probability {probabilities.mean():.1%}"
     plot = directory / f"{sample.name}.png"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        plots.signals(plot, signals, phases, sample.fps, f"{sample.name}: {verdict}")
+        plots.signals(plot, signals, phases, sample.fps, f"{sample.name}: {verdict}\n{trained.name}: {trained.note}")
     except OSError as error:
         raise UserError(f"--out {directory}: {plot.name} cannot be written ({error.strerror}).") from error
     models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
-    return f"{video}: {verdict} ({models}); signals in {plot}"
+    frames, clip = len(sample.landmarks), trained.settings.clip_frames
+    caution = f"; caution, {frames} frames are less than a clip of {clip}" if frames < clip else ""
+    return f"{path}: {verdict} ({models}); signals in {plot}{caution}"

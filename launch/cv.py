@@ -28,9 +28,9 @@ def main(argv):
     digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
     directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
 
-    from dfuse_jax import crossval, report  # only now: --help need not wait for JAX
+    from dfuse_jax import crossval, recipe, report  # only now: --help need not wait for JAX
 
-    print(f"{config.name}: {config.note}", flush=True)
+    print(f"{config.name}: {recipe.note(config)}", flush=True)
     results = crossval.cross_validate(config, directory)
     if results is None:
         print(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")

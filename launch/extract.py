@@ -12,6 +12,7 @@ from dfuse_jax import cli
 from dfuse_jax.data import samples
 from dfuse_jax.errors import UserError
 from dfuse_jax.extract.mesh import extract
+from dfuse_jax.files import checksum
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the .npz files; made if it is not there.")
 
@@ -32,10 +33,11 @@ def main(argv):
     reasons, taken = [], {}
     for video in tqdm(videos, unit="video", disable=None):
         try:
-            first = taken.setdefault(video.stem, video)
-            if first is not video:
+            if video.stem in taken:
+                first = taken[video.stem]
                 raise UserError(f"{video}: would be written to {video.stem}.npz like {first}. Rename one of them.")
             tqdm.write(f"{video}: {extract_to(video, out / f'{video.stem}.npz')}")
+            taken[video.stem] = video
         except UserError as error:
             reasons.append(str(error))
     if reasons:
@@ -45,12 +47,17 @@ def main(argv):
 
 def extract_to(video, path):
     """Makes the file `path` of one video unless it is there; returns what was done, in words."""
-    if path.exists():
+    if path.exists() and video.is_file():
         try:
-            samples.load(path)
-            return f"already extracted, {path} is kept"
+            source = samples.load(path).source
         except UserError:
-            pass  # damaged: made anew
+            source = None  # damaged: made anew
+        if source == checksum(video):
+            return f"already extracted, {path} is kept"
+        if source:
+            raise UserError(
+                f"{video}: {path} holds another video's landmarks. Delete it, rename the video, or give another --out."
+            )
     with tqdm(desc=video.name, unit="frame", leave=False, disable=None) as bar:
 
         def on_frame(done, promised):

@@ -1,6 +1,8 @@
 """Tells from videos whether a smile is spontaneous, by the models of a finished cross-validation.
 
 python launch/predict.py --checkpoint DIR VIDEO... [--out DIR]
+
+A VIDEO may also be a .npz that launch/extract.py made of one.
 """
 
 import pathlib
@@ -23,7 +25,7 @@ def main(argv):
     from dfuse_jax import prediction  # only now: --help need not wait for JAX
 
     trained = prediction.load(pathlib.Path(_CHECKPOINT.value))
-    print(f"{trained.config['name']}: {trained.config['note']}")
+    print(f"{trained.name}: {trained.note}")
     reasons = []
     for video in argv[1:]:
         try:
@@ -31,7 +33,8 @@ def main(argv):
         except UserError as error:
             reasons.append(str(error))
     if reasons:
-        raise UserError("\n".join([f"{len(reasons)} of {len(argv) - 1} videos not told:", *reasons]))
+        head = [f"{len(reasons)} of {len(argv) - 1} videos not told:"] if len(argv) > 2 else []
+        raise UserError("\n".join(head + reasons))
 
 
 if __name__ == "__main__":

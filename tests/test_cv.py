@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import subprocess
 import time
 
@@ -78,6 +79,29 @@ def test_another_config_on_its_folder_is_refused(finished):
     refused(done, "train.epochs: 4 there, 5 now", "seed: 0 there, 1 now", "--workdir")
 
 
+def test_a_refused_config_does_not_take_the_folder(tmp_path):
+    for mistake in ("--config.cv.folds=13", "--config.train.batch_size=99"):
+        refused(launch("cv", *TINY, "--workdir", tmp_path, mistake))
+        assert not (tmp_path / "config.json").exists()
+
+
+def test_interrupted_it_saves_the_epoch_and_says_so(tmp_path):
+    arguments = command("cv", *TINY, "--workdir", tmp_path, "--config.train.epochs=500", "--config.seed=3")
+    process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("checkpoints/2")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "stopping after this epoch" in stderr and "Traceback" not in stderr
+    assert stderr.strip().splitlines()[-1].startswith("interrupted: ")
+    last = max(int(path.name) for path in tmp_path.glob("checkpoints/*") if path.name.isdigit())
+    assert (
+        f" {last}/500 " in stderr.split("interrupted")[0].split("epoch:")[-1]
+    )  # the last epoch shown is the one saved
+
+
 def test_killed_at_any_moment_and_interrupted_it_ends_with_the_same_numbers(finished, tmp_path):
     directory, _ = finished
     arguments = command("cv", *TINY, "--workdir", tmp_path)
@@ -105,6 +129,9 @@ def test_killed_at_any_moment_and_interrupted_it_ends_with_the_same_numbers(fini
         (["--config.train.epohcs=5"], ["epohcs"]),
         (["--config.train.epochs=many"], ["epochs"]),
         (["--config.train.epochs=0"], ["config.train.epochs is 0", "at least 1"]),
+        (["--config.train.learning_rate=inf"], ["config.train.learning_rate is inf"]),
+        (["--config.seed=-1"], ["config.seed is -1", "from 0 to"]),
+        (["--config.model.blocks=5"], ["config.model.blocks", "pairs"]),
         (["--config.cv.folds=13"], ["13 folds of 12 subjects", "config.cv.folds", "from 2 to 12"]),
         (["--config.train.batch_size=17"], ["config.train.batch_size is 17", "16 videos"]),
         (["--config.model.fusion=magic"], ["config.model.fusion", "'magic'", "hadamard"]),

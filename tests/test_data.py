@@ -1,17 +1,19 @@
 """Samples, folds and the published layout."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ml_collections import ConfigDict
 
 from dfuse_jax import dmarkers
 from dfuse_jax.data import features, samples, synthetic
 from dfuse_jax.data.folds import make_folds, make_replicas
-from dfuse_jax.data.readers import read_published
+from dfuse_jax.data.readers import read, read_published
 from dfuse_jax.data.samples import Sample
 from dfuse_jax.errors import UserError
 
@@ -172,7 +174,7 @@ def test_the_published_layout_is_read(tmp_path):
 
 def test_what_a_databases_files_do_not_say_is_known(tmp_path):
     for database, name, expected in [
-        ("mmi", "1763", (29, (640, 480), "1763")),
+        ("mmi", "1763", (29, (640, 480), None)),
         ("spos", "posed_nelly-1", (25, (640, 480), "nelly")),
         ("bbc", "Genuine_smilecontent q01", (25, (314, 286), "Genuine_smilecontent q01")),
     ]:
@@ -194,11 +196,9 @@ def test_what_a_databases_files_do_not_say_is_known(tmp_path):
 def damage(root, what):
     if what == "missing landmarks":
         (root / "npy" / "002_deliberate_smile_1.mp4.npy").unlink()
-    elif what == "no folds":
-        for path in root.glob("labels/*/*"):
-            path.unlink()
-        for path in root.glob("labels/*"):
-            path.rmdir()
+    elif what == "nothing":
+        shutil.rmtree(root / "labels")
+        shutil.rmtree(root / "npy")
     elif what == "no JSON":
         (root / "labels" / "2" / "train.json").write_text("{")
     elif what == "bad label":
@@ -218,7 +218,7 @@ def damage(root, what):
     ("what", "message"),
     [
         ("missing landmarks", "1 of 5 landmark files are missing, first .*002_deliberate_smile_1.*UvA-NEMO team"),
-        ("no folds", "no folds in"),
+        ("nothing", "no landmarks in"),
         ("no JSON", "2/train.json: cannot be read as JSON"),
         ("bad label", "2/train.json: expected"),
         ("tested twice", "3: 003_spontaneous_smile_1 is tested here and also in .*2"),
@@ -231,6 +231,28 @@ def test_bad_published_files_are_named(tmp_path, what, message):
     damage(tmp_path, what)
     with pytest.raises(UserError, match=message):
         read_published(str(tmp_path), "uva_nemo")
+
+
+def config(**fields):
+    return ConfigDict(fields)
+
+
+def test_without_published_folds_they_are_made_from_the_names(tmp_path):
+    publish(tmp_path, BY_SUBJECT)
+    shutil.rmtree(tmp_path / "labels")
+    found, folds = read(config(source="uva_nemo", dir=str(tmp_path)), config(folds=3), 0)
+    assert {s.name: s.label for s in found} == NAMES
+    who = np.array([s.subject for s in found])
+    assert sorted(len(set(who[fold.test])) for fold in folds) == [1, 1, 1]
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(5))
+    with pytest.raises(UserError, match="no folds in"):  # its names tell no labels
+        read(config(source="mmi", dir=str(tmp_path)), config(folds=3), 0)
+
+
+def test_another_number_of_folds_than_the_published_is_refused(tmp_path):
+    publish(tmp_path, BY_SUBJECT)
+    with pytest.raises(UserError, match=r"has 3 folds: give --config\.cv\.folds=3"):
+        read(config(source="uva_nemo", dir=str(tmp_path)), config(folds=10), 0)
 
 
 def test_a_subject_on_both_sides_is_refused(tmp_path):

@@ -47,6 +47,9 @@ def bad(tmp_path_factory):
     write_video(folder / "noise.mp4", [noise] * 8)
     write_video(folder / "some.mp4", [face] * 7 + [noise] * 4)
     write_video(folder / "two.mp4", [np.hstack([face, face])] * 8)
+    small = np.zeros_like(face)
+    small[120:360, 160:480] = portrait((320, 240))
+    write_video(folder / "far.mp4", [np.hstack([face, small])] * 8)
     write_video(folder / "joined.mp4", [np.hstack([face, noise])] * 12 + [np.hstack([face, face])] * 10)
     write_video(folder / "fast.mp4", [face] * 3, fps=1000)
     (folder / "text.mp4").write_text("not a video\n" * 100)
@@ -59,6 +62,7 @@ def bad(tmp_path_factory):
         "noise.mp4": "no face found in any of its 8 frames",
         "some.mp4": r"no face found in 4 of its 11 frames, first in frame 7\b",
         "two.mp4": r"2 faces in frame 0\b.*Crop",
+        "far.mp4": r"2 faces in frame 0\b",  # the other one is half as large
         "joined.mp4": r"2 faces in frame 1[2-6]\b",  # the other one comes in frame 12; every 5th frame is looked at
         "fast.mp4": "says 1000 frames per second",
         "text.mp4": "no video",
@@ -87,7 +91,18 @@ def _video_without_frames(path):
     cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE).release()
 
 
-BAD = ["cut.avi", "cut.mp4", "noise.mp4", "some.mp4", "two.mp4", "joined.mp4", "fast.mp4", "text.mp4", "picture.mp4"]
+BAD = [
+    "cut.avi",
+    "cut.mp4",
+    "noise.mp4",
+    "some.mp4",
+    "two.mp4",
+    "far.mp4",
+    "joined.mp4",
+    "fast.mp4",
+    "text.mp4",
+    "picture.mp4",
+]
 BAD += ["empty.mp4", "none.avi", "missing.mp4", "."]
 
 
@@ -164,7 +179,7 @@ def test_one_frame_with_a_second_face_is_a_false_alarm(tmp_path):
 
 def test_without_mediapipe_the_extra_is_named(smile_video, monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(UserError, match=r"dfuse_jax\[extract\]"):
+    with pytest.raises(UserError, match=r"pip install .*\[extract\]"):
         extract(smile_video)
 
 
@@ -198,6 +213,18 @@ def test_script_extracts_the_good_and_lists_the_bad(smile_video, smile, bad, tmp
     assert (again.returncode, again.stderr) == (0, "")
     assert "already extracted" in again.stdout
     assert (out / "smile.npz").stat().st_mtime_ns == before
+
+
+def test_another_video_of_the_same_name_is_not_taken_for_done(smile_video, tmp_path):
+    out = tmp_path / "out"
+    assert _script(smile_video, "--out", out).returncode == 0
+    before = (out / "smile.npz").read_bytes()
+    other = tmp_path / smile_video.name
+    render_smile(other, frames=5, start=1, onset=1, apex=1, offset=1)
+    done = _script(other, "--out", out)
+    assert done.returncode == 2
+    assert "another video's landmarks" in done.stderr
+    assert (out / "smile.npz").read_bytes() == before
 
 
 def test_script_makes_a_damaged_file_anew(smile_video, smile, tmp_path):

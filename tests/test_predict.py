@@ -60,6 +60,17 @@ def test_predict_prints_a_probability_and_draws_the_signals(finished, real_smile
     assert again.stdout == done.stdout
 
 
+def test_predict_reads_what_extract_made_and_warns_of_few_frames(finished, tmp_path):
+    video = tmp_path / "brief.avi"
+    render_smile(video, frames=9, start=1, onset=3, apex=1, offset=3)
+    assert launch("extract", video, "--out", tmp_path).returncode == 0
+    done = launch("predict", "--checkpoint", finished[0], tmp_path / "brief.npz", video, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    of_sample, of_video = done.stdout.strip().splitlines()[-2:]
+    assert of_sample.split(": ", 1)[1] == of_video.split(": ", 1)[1]
+    assert "9 frames are less than a clip of 16" in of_video
+
+
 def test_predict_tells_the_good_videos_and_lists_the_bad_ones(finished, real_smile, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("no video")

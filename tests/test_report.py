@@ -162,6 +162,7 @@ def outcome(**changes) -> report.Outcome:
         "note": "A made-up run.",
         "names": ["f", "e", "d", "c", "b", "a, é"],
         "subjects": list("uvwxyz"),
+        "subjects_known": True,
         "labels": labels,
         "frames": np.array([30, 10, 32, 12, 34, 14]),
         "replicas": replicas,
@@ -308,6 +309,13 @@ def test_a_report_that_fails_is_not_finished(tmp_path, monkeypatch):
     assert (tmp_path / "report.md").read_bytes() == before
 
 
+def test_unknown_subjects_are_not_called_disjoint(tmp_path):
+    results = report.write(tmp_path, outcome(subjects_known=False))
+    assert results["data"]["subjects"] is None
+    text = (tmp_path / "report.md").read_text()
+    assert "unknown subjects" in text and "No fold shares a subject" not in text
+
+
 def test_speed_is_of_whole_epochs(tmp_path):
     speed = report.write(tmp_path, outcome())["speed"]
     assert speed == {"epoch_seconds": 0.5, "ms_per_fold_step": 25.0, "clips_per_second": 800.0}
@@ -355,7 +363,7 @@ def test_report_says_what_a_reader_must_know(tmp_path):
         "# hand\n\nA made-up run.\n\n**Accuracy 50.0 [0.0, 100.0]%, AUC 0.0%** (`validated`)",
         "| `peeked` | 75.0 [0.0, 100.0] |",
         "would reach 82.8% accuracy",
-        "does not show that the model sees more than how long a video is",
+        "does not show that the model is better than that",
         "`validated` 1 of 2",
         "| 0 | 2 | 2 | 2 | 0.0 | 50.0 | 50.0 | 100.0 | 2 |",
         "![Training loss and accuracy over the epochs](learning_curves.png)",

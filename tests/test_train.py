@@ -162,6 +162,37 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
+    replicas, settings = [replica(8, 3)], train.Settings(epochs=4, batch_size=4)
+    whole = train.train(Witness(12), numbered(), replicas, settings)
+    checkpoints = train.Checkpoints(tmp_path)
+    train.train(Witness(12), numbered(), replicas, settings, checkpoints=checkpoints)
+    checkpoints.close()
+
+    def damage(number):
+        for path in (tmp_path / str(number)).rglob("*"):
+            if path.is_file() and path.parent.name == "d":
+                path.write_bytes(path.read_bytes()[:10])
+
+    damage(4)
+    started = []
+    again = train.train(
+        Witness(12),
+        numbered(),
+        replicas,
+        settings,
+        checkpoints=train.Checkpoints(tmp_path),
+        on_epoch=lambda done, history: started.append(done),
+    )
+    assert started == [3, 4]
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+    damage(3)
+    damage(4)
+    with pytest.raises(UserError, match="all checkpoints are damaged"):
+        train.train(Witness(12), numbered(), replicas, settings, checkpoints=train.Checkpoints(tmp_path))
+
+
 def test_a_checkpoint_of_other_folds_or_another_model_is_refused(tmp_path):
     settings = train.Settings(epochs=1, batch_size=4)
 

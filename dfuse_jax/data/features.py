@@ -13,7 +13,8 @@ from dfuse_jax.data.samples import Sample, scale
 def pad(samples: Sequence[Sample], *, scaled: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Table 1's points of all samples [V, longest, 11, 3], zeros after each one's end, and their lengths [V]."""
     length = np.array([len(s.landmarks) for s in samples])
-    points = np.zeros((len(samples), length.max(), 11, 3), np.float32)
+    longest = -(-length.max() // 64) * 64  # rounded up, so that other videos share what is compiled
+    points = np.zeros((len(samples), longest, 11, 3), np.float32)
     for row, sample in zip(points, samples, strict=True):
         chosen = sample.landmarks[:, list(dmarkers.LANDMARKS)]
         row[: len(chosen)] = scale(chosen) if scaled else chosen

@@ -1,4 +1,4 @@
-"""Who trains, who chooses the epoch, who tests: folds and the replicas of the model that train on them (spec 6)."""
+"""Who trains, who chooses the epoch, who tests: folds and the replicas of the model that train on them."""
 
 import dataclasses
 import warnings

@@ -29,6 +29,7 @@ class Sample:
         image_size: (width, height) in pixels.
         label: 1 spontaneous, 0 posed, None unknown.
         subject: who smiles; None unknown.
+        source: checksum of the video file that it was extracted from; None: it is not from a file.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Sample:
     image_size: tuple[int, int]
     label: int | None = None
     subject: str | None = None
+    source: str | None = None
 
     @property
     def aspect(self) -> float:
@@ -95,6 +97,7 @@ def load(path: str | os.PathLike) -> Sample:
             image_size=tuple(int(n) for n in fields["image_size"]),
             label=int(fields["label"]) if "label" in fields else None,
             subject=str(fields["subject"]) if "subject" in fields else None,
+            source=str(fields["source"]) if "source" in fields else None,
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error

@@ -6,25 +6,11 @@ from jax import Array, lax
 PHASES = ("onset", "apex", "offset")
 
 
-def _longest(moving: Array, valid: Array, overshoot: bool) -> tuple[Array, Array, Array]:
-    """First and last frame of the longest run of frames that are joined by steps in one direction, and if there is one.
+def spans(signal: Array, length: Array, *, overshoot: bool = False) -> tuple[Array, Array]:
+    """Where each phase starts and stops.
 
-    Args:
-        moving: [T], whether the step from t - 1 to t goes that way.
-        valid: [T], the frames that count.
-        overshoot: whether a run takes in the frame after it, where there is one (published code).
-    """
-    frame = jnp.arange(moving.shape[0])
-    first = lax.cummax(jnp.where(moving, 0, frame))
-    after = jnp.append(valid[1:], False) & ~jnp.append(moving[1:], False)
-    extra = (after & overshoot & (frame > first)).astype(frame.dtype)
-    size = jnp.where(valid, frame - first + 1 + extra, 0)
-    last = jnp.argmax(size)  # the earliest on a tie
-    return first[last], last + extra[last], size[last] > 1
-
-
-def find(signal: Array, length: Array, *, overshoot: bool = False) -> Array:
-    """Frames of each phase: [3, T] booleans in the order of PHASES.
+    Onset is the longest run of frames over which the signal strictly increases, the earliest on a tie; offset is the
+    same decreasing; apex is the frames strictly between.
 
     Args:
         signal: [T], D_lip.
@@ -32,18 +18,27 @@ def find(signal: Array, length: Array, *, overshoot: bool = False) -> Array:
         overshoot: the published code's reading of a run, which takes in the frame that ends it.
 
     Returns:
-        Onset: the longest run of frames over which the signal strictly increases, the earliest on a tie; offset: the
-        same decreasing; apex: the frames strictly between. A phase that does not exist has no frame.
+        First frame, and the one after the last, [3] each in the order of PHASES; equal where a phase does not exist.
     """
     frame = jnp.arange(signal.shape[0])
     valid = frame < length
     step = jnp.diff(signal, prepend=signal[:1])
-    onset_first, onset_last, has_onset = _longest(valid & (step > 0), valid, overshoot)
-    offset_first, offset_last, has_offset = _longest(valid & (step < 0), valid, overshoot)
-    return jnp.stack(
-        [
-            has_onset & (onset_first <= frame) & (frame <= onset_last),
-            has_onset & has_offset & (onset_last < frame) & (frame < offset_first),
-            has_offset & (offset_first <= frame) & (frame <= offset_last),
-        ]
-    )
+    moving = jnp.stack([step > 0, step < 0]) & valid  # the step from t - 1 to t goes that way
+    first = lax.cummax(jnp.where(moving, 0, frame), axis=1)  # of the run that holds t
+    size = frame - first + 1
+    if overshoot:
+        ended = jnp.pad(~moving[:, 1:] & valid[1:], ((0, 0), (0, 1)))  # there is a next frame, and it ends the run
+        size = size + ((size > 1) & ended)
+    size = jnp.where(valid, size, 0)
+    last = jnp.argmax(size, axis=1)  # the earliest on a tie
+    (rise, fall), (risen, fallen) = first[jnp.arange(2), last], jnp.max(size, axis=1)
+    start = jnp.stack([rise, rise + risen, fall])
+    stop = jnp.stack([rise + risen, fall, fall + fallen])
+    exists = jnp.stack([risen > 1, (risen > 1) & (fallen > 1), fallen > 1])
+    return start, jnp.where(exists, jnp.maximum(start, stop), start)
+
+
+def inside(start: Array, stop: Array, frames: int) -> Array:
+    """Which of the frames 0 to `frames` - 1 each span holds: [..., frames] booleans."""
+    frame = jnp.arange(frames)
+    return (start[..., None] <= frame) & (frame < stop[..., None])

@@ -1,14 +1,72 @@
-"""Head pose: roll, yaw and pitch, translation and scale taken out of every frame (section 3.2)."""
+"""Head pose: roll, yaw and pitch, translation and scale taken out of every frame (section 3.2).
+
+A vector over time is a tuple of its x, y and z, [T] each: time is the last axis of every array, which the CPU
+vectorises over, and no small matrix product is left to a library.
+"""
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
+Vector = tuple[Array, ...]
+NEAR = 1e-6  # distances below this share of the head's size (or of the eyes' distance) are rounding: they count as 0
 
-def norm(x: Array) -> Array:
-    """Euclidean length over the last axis, gamma of eqs. 5-7, with gradient 0 (not NaN) at zero."""
-    square = jnp.sum(x * x, axis=-1)
-    positive = square > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+
+class Pose(NamedTuple):
+    """The head in every frame, in units of its own size, and its own axes.
+
+    Attributes:
+        points: [11, 3, T], Table 1's points; the longest side of the box around them is 1.
+        middle: of the eyes.
+        axes: three vectors of length 1: x from the right eye to the left, y down the face, z out of the plane of eyes
+            and nose tip. Where a head has no pose they are 0.
+        width: [T], the distance of the eyes' centres in units of the head, 0 where it has no pose.
+    """
+
+    points: Array
+    middle: Vector
+    axes: tuple[Vector, Vector, Vector]
+    width: Array
+
+    def of(self, p: int) -> Vector:
+        """The paper's p_p along the image's axes."""
+        return tuple(self.points[p - 1])
+
+    def facing(self, p: int) -> Vector:
+        """The paper's p_p as the paper uses it: about `middle`, along the head's axes, the eyes' centres 100 apart."""
+        arm = between(self.middle, self.of(p))
+        return tuple(ratio(100 * dot(axis, arm), self.width) for axis in self.axes)
+
+
+def dot(a: Vector, b: Vector) -> Array:
+    """Scalar product of two vectors: [T]."""
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def cross(a: Vector, b: Vector) -> Vector:
+    """Vector product of two vectors in space."""
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+def between(a: Vector, b: Vector) -> Vector:
+    """b - a."""
+    return tuple(y - x for x, y in zip(a, b, strict=True))
+
+
+def middle(a: Vector, b: Vector) -> Vector:
+    """The point halfway between two."""
+    return tuple((x + y) / 2 for x, y in zip(a, b, strict=True))
+
+
+def root(x: Array) -> Array:
+    """Square root, with value and gradient 0 (not NaN) where x is not positive."""
+    return jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1)), 0)
+
+
+def norm(a: Vector) -> Array:
+    """Euclidean length, gamma of eqs. 5-7, with gradient 0 (not NaN) at zero."""
+    return root(dot(a, a))
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
@@ -17,35 +75,37 @@ def ratio(numerator: Array, denominator: Array) -> Array:
     return jnp.where(positive, numerator / jnp.where(positive, denominator, 1), 0)
 
 
-def _unit(x: Array) -> Array:
-    return ratio(x, norm(x)[..., None])
+def above(distance: Array, least: float) -> Array:
+    """The distance, and 0 where it is not more than `least`."""
+    return jnp.where(distance > least, distance, 0)
 
 
-def normalise(points: Array) -> Array:
-    """Table 1's points in a frame of reference fixed to the head.
+def metric(points: Array, aspect: Array) -> Array:
+    """MediaPipe's coordinates [T, 11, 3] with y (a fraction of the image's height) brought to the scale of x and z."""
+    one = jnp.ones_like(aspect)
+    return points * jnp.stack([one, aspect, one])
 
-    Origin midway between the eyes, x from the right eye to the left, y down the face, z out of the plane of eyes and
-    nose tip; the eyes' centres are 100 apart. A head whose eyes coincide (to 1e-6 of its size) has no pose: all its
-    points become 0.
+
+def pose(points: Array) -> Pose:
+    """The head's pose in every frame.
+
+    A head whose eyes coincide, or whose nose tip is in line with them (to NEAR of its size), has no pose.
 
     Args:
-        points: [..., 11, 3] on one scale in all three axes (y times height / width of the image).
-
-    Returns:
-        [..., 11, 3], unchanged by rotating, moving or scaling the head.
+        points: [T, 11, 3] on one scale in all three axes (y times height / width of the image).
     """
-    right = (points[..., 0, :] + points[..., 2, :]) / 2
-    left = (points[..., 3, :] + points[..., 5, :]) / 2
-    middle = (right + left) / 2
-    # Unit size first: squares of very large or very small coordinates would overflow or vanish. The size cancels
-    # below, so no gradient need pass through it.
-    size = lax.stop_gradient(jnp.max(jnp.abs(points - middle[..., None, :]), axis=(-2, -1), keepdims=True))
-    points = ratio(points - middle[..., None, :], size)
-    across = ratio(left - right, size[..., 0])
-    width = norm(across)
-    width = jnp.where(width > 1e-6, width, 0)
-    e_x = ratio(across, width[..., None])
-    e_z = _unit(jnp.cross(e_x, points[..., 8, :]))
-    e_y = jnp.cross(e_z, e_x)
-    axes = jnp.stack([e_x, e_y, e_z], axis=-2)
-    return ratio(100 * jnp.einsum("...ij,...pj->...pi", axes, points, precision="highest"), width[..., None, None])
+    points = jnp.transpose(points, (1, 2, 0)) / 2  # halves: differences of very large coordinates would overflow
+    # Unit size, or their squares would overflow, or vanish. It cancels later, so no gradient need pass through it.
+    size = lax.stop_gradient(jnp.max(jnp.max(points, axis=0) - jnp.min(points, axis=0), axis=0))
+    points = points / jnp.where(size > 0, size, jnp.inf)
+    p = [None, *(tuple(point) for point in points)]
+    right, left = middle(p[1], p[3]), middle(p[4], p[6])
+    centre, across = middle(right, left), between(right, left)
+    width = above(norm(across), NEAR)
+    x = tuple(ratio(c, width) for c in across)
+    normal = cross(x, between(centre, p[9]))
+    depth = above(norm(normal), NEAR)
+    z = tuple(ratio(c, depth) for c in normal)
+    y = cross(z, x)
+    has = depth > 0
+    return Pose(points, centre, (tuple(jnp.where(has, c, 0) for c in x), y, z), jnp.where(has, width, 0))

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from dfuse_jax.dmarkers.pose import norm, normalise, ratio
+from dfuse_jax.dmarkers import pose as _pose
+from dfuse_jax.dmarkers.pose import Pose, Vector, above, between, dot, middle, norm, ratio
 
 REGIONS = ("eye", "cheek", "lip")
 
@@ -18,19 +19,37 @@ class Signals(NamedTuple):
     left: Array
 
 
-def _middle(points: Array, a: int, b: int) -> Array:
-    """Midpoint of the paper's p_a and p_b: [T, 3]."""
-    return (points[:, a - 1] + points[:, b - 1]) / 2
-
-
-def _aperture(centre: Array, lid: Array) -> Array:
-    """Gamma * gamma of eq. 6: the lid's distance, negative when it lies below the corners' midpoint (y points down)."""
-    return jnp.where(lid[:, 1] > centre[:, 1], -1, 1) * norm(lid - centre)
-
-
-def _sides(right: tuple, left: tuple) -> Signals:
-    right, left = jnp.stack(right), jnp.stack(left)
+def _sides(*regions: tuple[Array, Array]) -> Signals:
+    """From (right, left) of every region."""
+    right, left = (jnp.stack(side) for side in zip(*regions, strict=True))
     return Signals((right + left) / 2, right, left)
+
+
+def _first(a: Vector) -> Vector:
+    return tuple(x[:1] for x in a)
+
+
+def _signed(lid: Vector, down: Array) -> Array:
+    """Gamma * gamma of eq. 6: the lid's distance, negative when it lies below the corners' midpoint."""
+    return jnp.where(down > 0, -1, 1) * norm(lid)
+
+
+def _apertures(head: Pose) -> tuple[Array, Array]:
+    """Eq. 6. Both eyes are measured by the right one's width in the same frame: of the pose only y matters."""
+    width = jnp.where(head.width > 0, above(norm(between(head.of(1), head.of(3))), _pose.NEAR), 0)
+    lids = [
+        between(middle(head.of(outer), head.of(inner)), head.of(lid)) for outer, lid, inner in ((1, 2, 3), (4, 5, 6))
+    ]
+    right, left = (ratio(_signed(lid, dot(head.axes[1], lid)), width) for lid in lids)
+    return right, left
+
+
+def _travels(head: Pose, right: int, left: int) -> tuple[Array, Array]:
+    """Eqs. 5 and 7: distances from the first frame's midpoint, by the first frame's distance of the two points."""
+    right, left = head.facing(right), head.facing(left)
+    rest = middle(_first(right), _first(left))
+    apart = above(norm(between(_first(right), _first(left))), 100 * _pose.NEAR)
+    return ratio(norm(between(rest, right)), apart), ratio(norm(between(rest, left)), apart)
 
 
 def paper(points: Array, aspect: Array) -> Signals:
@@ -40,40 +59,20 @@ def paper(points: Array, aspect: Array) -> Signals:
         points: [T, 11, 3] in MediaPipe's coordinates.
         aspect: image height / width; brings y to the scale of x and z.
     """
-    p = normalise(points * jnp.stack([jnp.ones_like(aspect), aspect, jnp.ones_like(aspect)]).astype(points.dtype))
-    # Eq. 6 is relative to the current frame's eye, eqs. 5 and 7 to the first frame's mouth and cheeks.
-    eye = norm(p[:, 0] - p[:, 2])
-    cheek, cheeks = _middle(p, 7, 8)[0], norm(p[0, 6] - p[0, 7])
-    lip, lips = _middle(p, 10, 11)[0], norm(p[0, 9] - p[0, 10])
-    return _sides(
-        (
-            ratio(_aperture(_middle(p, 1, 3), p[:, 1]), eye),
-            ratio(norm(p[:, 6] - cheek), cheeks),
-            ratio(norm(p[:, 9] - lip), lips),
-        ),
-        (
-            ratio(_aperture(_middle(p, 4, 6), p[:, 4]), eye),
-            ratio(norm(p[:, 7] - cheek), cheeks),
-            ratio(norm(p[:, 10] - lip), lips),
-        ),
-    )
+    head = _pose.pose(_pose.metric(points, aspect))
+    return _sides(_apertures(head), _travels(head, 7, 8), _travels(head, 10, 11))
 
 
 def authors(points: Array, aspect: Array) -> Signals:
     """The published code's signals: x and y of min-max scaled points as they come, without a pose step."""
     del aspect  # the published code does not know the image's size
-    p = points[..., :2]
-    right, left, lip = _middle(p, 1, 3), _middle(p, 4, 6), _middle(p, 10, 11)
-    eye, lips = norm(p[0, 0] - p[0, 2]), norm(p[0, 9] - p[0, 10])
+    p = [None, *(tuple(point) for point in jnp.transpose(points[..., :2], (1, 2, 0)))]
+    right, left, lip = middle(p[1], p[3]), middle(p[4], p[6]), middle(p[10], p[11])
+    eye, lips = (above(norm(_first(between(p[a], p[b]))), _pose.NEAR) for a, b in ((1, 3), (10, 11)))
+    to = lambda start, end: norm(between(start, p[end]))  # noqa: E731
+    lids = [between(right, p[2]), between(left, p[5])]
     return _sides(
-        (
-            ratio(_aperture(right, p[:, 1]), eye),
-            ratio(norm(p[:, 6] - right), eye),
-            ratio(norm(p[:, 9] - lip), lips),
-        ),
-        (
-            ratio(_aperture(left, p[:, 4]), eye),
-            ratio(norm(p[:, 7] - left), eye),
-            ratio(norm(p[:, 10] - lip), lips),
-        ),
+        tuple(ratio(_signed(lid, lid[1]), eye) for lid in lids),
+        (ratio(to(right, 7), eye), ratio(to(left, 8), eye)),
+        (ratio(to(lip, 10), lips), ratio(to(lip, 11), lips)),
     )

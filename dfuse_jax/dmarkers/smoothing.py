@@ -1,41 +1,61 @@
 """4253H, twice: the running-median smoother for signals that jitter (Velleman 1980).
 
-P. F. Velleman, "Definition and comparison of robust nonlinear data smoothing algorithms", JASA 75 (1980) 609-615;
-ends as in Velleman and Hoaglin, "Applications, Basics, and Computing of Exploratory Data Analysis" (1981), ch. 6:
-near an end every smoother shortens to the widest span that still fits, and the end values themselves are copied on.
-"Twice" is theirs too: what the first pass leaves is smoothed the same way and added back.
+Running medians of 4, 2, 5 and 3 frames, then Hanning (weights 1/4, 1/2, 1/4). "Twice" is Tukey's twicing: what the
+first pass leaves is smoothed the same way and added back (so do NAG's g10cac and SPSS's T4253H); the smooth is not
+smoothed again. Ends: a median that would reach beyond the ends shortens to the widest span of its kind that fits, and
+the two end values themselves are copied, by Hanning too; Tukey's end-value rule (the E of "4253EH") is not applied.
+
+P. F. Velleman, "Definition and comparison of robust nonlinear data smoothing algorithms", JASA 75 (1980) 609-615.
+P. F. Velleman and D. C. Hoaglin, "Applications, Basics, and Computing of Exploratory Data Analysis" (1981), ch. 6.
 """
 
 import jax.numpy as jnp
 from jax import Array
 
 
-def _at(x: Array, offset: int) -> Array:
-    """x[t + offset], the nearest end beyond the array's ends (never used there: spans shorten first)."""
-    return x[jnp.clip(jnp.arange(x.shape[0]) + offset, 0, x.shape[0] - 1)]
+def _windows(x: Array, before: int, after: int) -> list[Array]:
+    """x[t - before], ..., x[t + after] for every t; beyond the array the end value, never used."""
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(before, after)], mode="edge")
+    return [padded[..., k : k + x.shape[-1]] for k in range(before + after + 1)]
 
 
-def _median(x: Array, offsets: range) -> Array:
-    return jnp.median(jnp.stack([_at(x, o) for o in offsets]), axis=0)
+def _sort(a: Array, b: Array) -> tuple[Array, Array]:
+    return jnp.minimum(a, b), jnp.maximum(a, b)
+
+
+def _median3(a: Array, b: Array, c: Array) -> Array:
+    low, high = _sort(a, b)
+    return jnp.maximum(low, jnp.minimum(high, c))
+
+
+def _median4(a: Array, b: Array, c: Array, d: Array) -> Array:
+    (ab, ba), (cd, dc) = _sort(a, b), _sort(c, d)
+    return (jnp.maximum(ab, cd) + jnp.minimum(ba, dc)) / 2
+
+
+def _median5(a: Array, b: Array, c: Array, d: Array, e: Array) -> Array:
+    """The median of e and of the middle two of the other four."""
+    (ab, ba), (cd, dc) = _sort(a, b), _sort(c, d)
+    return _median3(e, jnp.maximum(ab, cd), jnp.minimum(ba, dc))
 
 
 def smooth_4253h(x: Array, length: Array) -> Array:
-    """4253H, once, over the first `length` values of x [T]; the others come back as they are."""
-    t = jnp.arange(x.shape[0])
+    """4253H, once, over the first `length` values of the last axis of x [..., T]; the others come back as they are."""
+    t = jnp.arange(x.shape[-1])
     reach = jnp.minimum(t, length - 1 - t)  # how many neighbours there are on both sides
-    # 4: medians between t and t + 1 (two values at the ends); 2: their means bring them back onto the frames.
-    pair_reach = jnp.minimum(t, length - 2 - t)
-    half = jnp.where(pair_reach >= 1, _median(x, range(-1, 3)), _median(x, range(2)))
-    x = jnp.where(reach >= 1, (_at(half, -1) + half) / 2, x)
-    # 5
-    x = jnp.where(reach >= 2, _median(x, range(-2, 3)), jnp.where(reach >= 1, _median(x, range(-1, 2)), x))
-    # 3
-    x = jnp.where(reach >= 1, _median(x, range(-1, 2)), x)
-    # Hanning
-    return jnp.where(reach >= 1, _at(x, -1) / 4 + x / 2 + _at(x, 1) / 4, x)
+    # 4: medians between t - 1 and t (of two values at the ends); 2: their means bring them back onto the frames.
+    before, now = _windows(x, 1, 0)
+    half = jnp.where(jnp.minimum(t - 1, length - 1 - t) >= 1, _median4(*_windows(x, 2, 1)), (before + now) / 2)
+    x = jnp.where(reach >= 1, sum(_windows(half, 0, 1)) / 2, x)
+    five, three = _median5(*_windows(x, 2, 2)), _median3(*_windows(x, 1, 1))
+    x = jnp.where(reach >= 2, five, jnp.where(reach >= 1, three, x))
+    x = jnp.where(reach >= 1, _median3(*_windows(x, 1, 1)), x)
+    before, now, after = _windows(x, 1, 1)
+    # Means of two round nothing off where all are equal: a plateau that the medians made stays level.
+    return jnp.where(reach >= 1, ((before + after) / 2 + now) / 2, x)
 
 
 def smooth_4253h_twice(x: Array, length: Array) -> Array:
-    """4253H of x [T], plus 4253H of what it left."""
+    """4253H of x [..., T], plus 4253H of what it left."""
     smooth = smooth_4253h(x, length)
     return smooth + smooth_4253h(x - smooth, length)

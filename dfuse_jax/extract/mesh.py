@@ -11,6 +11,7 @@ from dfuse_jax.data.samples import Sample
 from dfuse_jax.errors import UserError
 from dfuse_jax.extract.native import quiet, require
 from dfuse_jax.extract.video import read_frames
+from dfuse_jax.files import checksum
 
 # Several faces are noticed by a detector of their own, not by a mesh with max_num_faces=2: on a clean video of one face
 # both give the same landmarks to the bit (this mesh smooths nothing), but on a noisy one the second tracker settles on
@@ -46,7 +47,7 @@ def extract(path: str | os.PathLike, *, on_frame: Callable[[int, int], None] | N
             if on_frame:
                 on_frame(index + 1, video.frames)
     _check_found(path, landmarks)
-    return Sample(path.stem, np.stack(landmarks), video.fps, video.image_size)
+    return Sample(path.stem, np.stack(landmarks), video.fps, video.image_size, source=checksum(path))
 
 
 def _check_found(path, landmarks):
@@ -66,11 +67,11 @@ def _mesh_and_detector():
         solutions = require("mediapipe").solutions
     except AttributeError as error:  # later releases dropped them
         raise UserError(
-            'This mediapipe release has no Face Mesh. Install one that has it: pip install "dfuse_jax[extract]"'
+            'This mediapipe release has no Face Mesh; one that has: pip install -e ".[extract]" in the checkout'
         ) from error
     with quiet():
         mesh = solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
-        detector = solutions.face_detection.FaceDetection(model_selection=0)
+        detector = solutions.face_detection.FaceDetection(model_selection=1)  # also far, small faces
         for solution in (mesh, detector):  # they load their models, and log it, after they return: wait for that
             solution.process(np.zeros((64, 64, 3), np.uint8))
     try:

@@ -16,7 +16,9 @@ def require(name: str):
         with quiet():
             return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(f'{name} cannot be imported ({error}). Install it: pip install "dfuse_jax[extract]"') from error
+        raise UserError(
+            f'{name} cannot be imported ({error}). Install it: pip install -e ".[extract]" in the checkout'
+        ) from error
 
 
 @contextlib.contextmanager

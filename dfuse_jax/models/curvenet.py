@@ -7,6 +7,7 @@ local point feature aggregation, CIC its curve intervention convolution. M count
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from dfuse_jax.models.curves import CurveAggregation, CurveGrouping, gather
 from dfuse_jax.models.layers import batch_norm, leaky_relu, linear
@@ -28,30 +29,30 @@ def edges(points: Array, index: Array) -> Array:
 
 
 class Entry(nn.Module):
-    """The first LPFA, which has no features yet: points [M, N, 3] -> [M, N, width], the maximum over the neighbours."""
+    """The first LPFA, which has no features yet: edges [M, N, K, 9] -> [M, N, width], the maximum over neighbours."""
 
     width: int
 
     @nn.compact
-    def __call__(self, points: Array, index: Array, train: bool) -> Array:
-        x = linear(self.width, name="mlp")(edges(points, index))
+    def __call__(self, edges: Array, train: bool) -> Array:
+        x = linear(self.width, name="mlp")(edges)
         return jnp.max(leaky_relu(batch_norm(train, name="mlp_norm")(x)), axis=-2)
 
 
 class LPFA(nn.Module):
-    """Local point feature aggregation: x [M, N, c] -> [M, N, c], the mean over the neighbours."""
+    """CurveNet's local point feature aggregation: x [M, N, c], edges [M, N, K, 9] -> [M, N, c], mean of neighbours."""
 
     @nn.compact
-    def __call__(self, x: Array, points: Array, index: Array, train: bool) -> Array:
+    def __call__(self, x: Array, edges: Array, index: Array, train: bool) -> Array:
         width = x.shape[-1]
-        position = batch_norm(train, name="position_norm")(linear(width, name="position")(edges(points, index)))
+        position = batch_norm(train, name="position_norm")(linear(width, name="position")(edges))
         x = leaky_relu(gather(x, index) - x[:, :, None] + position)
         x = batch_norm(train, name="mlp_norm")(linear(width, name="mlp")(x))
         return jnp.mean(leaky_relu(x), axis=-2)
 
 
 class CIC(nn.Module):
-    """Curve intervention convolution: x [M, N, in] -> [M, N, out], at width in / bottleneck inside."""
+    """CurveNet's curve intervention convolution: x [M, N, in] -> [M, N, out], at width in / bottleneck inside."""
 
     features: int
     bottleneck: int
@@ -60,12 +61,12 @@ class CIC(nn.Module):
     variant: str
 
     @nn.compact
-    def __call__(self, x: Array, points: Array, index: Array, train: bool) -> Array:
+    def __call__(self, x: Array, edges: Array, index: Array, train: bool) -> Array:
         shortcut, width = x, x.shape[-1] // self.bottleneck
         x = leaky_relu(batch_norm(train, name="reduce_norm")(linear(width, name="reduce")(x)))
         curves = CurveGrouping(self.curves, self.steps, self.variant, name="grouping")(x, index[..., 1:], train)
         x = CurveAggregation(name="aggregation")(x, curves, train)
-        x = LPFA(name="lpfa")(x, points, index[..., :-1], train)
+        x = LPFA(name="lpfa")(x, edges, index[..., :-1], train)
         x = batch_norm(train, name="expand_norm")(linear(self.features, name="expand")(x))
         if shortcut.shape[-1] != self.features:
             shortcut = linear(self.features, name="shortcut")(shortcut)
@@ -74,7 +75,7 @@ class CIC(nn.Module):
 
 
 class CurveNet(nn.Module):
-    """Points of a frame to features of its points: [M, N, 3] -> [M, N, width of the last block].
+    """The curve-based encoder of Fig. 2: a frame's points to their features, [M, N, 3] -> [M, N, last block's width].
 
     Attributes:
         entry: width after the first aggregation.
@@ -83,6 +84,7 @@ class CurveNet(nn.Module):
         steps: points in a curve.
         dropout: rate after the last layer.
         variant: "paper" or "authors" (how the walk weighs its momentum, see `curves`).
+        dtype: precision to compute in; None: that of the points.
     """
 
     entry: int
@@ -91,12 +93,15 @@ class CurveNet(nn.Module):
     steps: int
     dropout: float
     variant: str
+    dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, points: Array, index: Array, train: bool) -> Array:
-        x = Entry(self.entry, name="entry")(points, index[..., :-1], train)
+        # Differences first, the cast after: neighbours lie closer together than bfloat16 can tell apart.
+        around = edges(points, index[..., :-1]).astype(self.dtype or points.dtype)
+        x = Entry(self.entry, name="entry")(around, train)
         for number, (features, bottleneck) in enumerate(self.blocks):
             block = CIC(features, bottleneck, self.curves, self.steps, self.variant, name=f"cic_{number}")
-            x = block(x, points, index, train)
+            x = block(x, around, index, train)
         x = batch_norm(train, name="exit_norm")(linear(x.shape[-1], name="exit")(x))
         return nn.Dropout(self.dropout)(nn.relu(x), deterministic=not train)

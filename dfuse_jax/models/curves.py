@@ -1,6 +1,7 @@
 """Curves on the point cloud: walked from salient points (grouping), then attended to by all points (aggregation).
 
-CurveNet (ICCV 2021), sections 3.1 and 3.2. M counts frames, N points, K neighbours, C curves, L steps of a curve.
+They are the curve grouping and the curve aggregation of CurveNet (T. Xiang et al., ICCV 2021). M counts frames, N
+points, K neighbours, C curves, L steps of a curve.
 """
 
 import flax.linen as nn
@@ -58,7 +59,7 @@ class CurveGrouping(nn.Module):
         agent, agent_norm = linear(1, name="agent"), batch_norm(train, name="agent_norm")
         momentum, momentum_norm = linear(2, name="momentum"), batch_norm(train, name="momentum_norm")
 
-        descriptor = gather(x, at)
+        current = descriptor = gather(x, at)
         curve = []
         for step in range(self.steps):
             if step > 0:

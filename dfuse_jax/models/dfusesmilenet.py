@@ -1,16 +1,30 @@
 """D-FuseSmileNet: landmarks through the encoder, fused with D-Markers, to the logit of "spontaneous" (Fig. 2)."""
 
+import functools
+import warnings
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 
+from dfuse_jax.models import fusion as fusions
 from dfuse_jax.models.curvenet import CurveNet, nearest
-from dfuse_jax.models.fusion import FUSIONS
 from dfuse_jax.models.layers import batch_norm, dense, layer_norm, linear
 from dfuse_jax.models.transformer import SpaceTime
 
 VARIANTS = ("paper", "authors")
+
+
+@functools.cache  # once: Flax builds a module anew whenever it runs
+def _warn_blind(fusion: str) -> None:
+    warnings.warn(
+        f"the fusion {fusion!r} cannot see the encoder: it attends to the D-Markers as one token, and a softmax over "
+        "one key is always 1. Its answers come from the D-Markers alone, whatever the landmarks are, and the encoder "
+        "is not trained. It is here to compare with the paper; 'token_attention' attends to 9 tokens instead.",
+        stacklevel=5,
+    )
 
 
 class DFuseSmileNet(nn.Module):
@@ -32,6 +46,8 @@ class DFuseSmileNet(nn.Module):
         head_width: width of a head.
         mlp: hidden width of the transformer's MLPs.
         dropout: rate everywhere.
+        dtype: precision to compute in, such as "bfloat16"; None: that of the inputs, or JAX's default if that is finer.
+            Parameters, batch statistics, neighbours and the last LayerNorm and Linear have the latter in any case.
     """
 
     fusion: str = "hadamard"
@@ -49,13 +65,29 @@ class DFuseSmileNet(nn.Module):
     head_width: int = 64
     mlp: int = 512
     dropout: float = 0.1
+    dtype: DTypeLike | None = None
 
     def __post_init__(self):
-        if self.fusion not in FUSIONS:
-            raise ValueError(f"unknown fusion {self.fusion!r}; known: {', '.join(FUSIONS)}.")
         if self.variant not in VARIANTS:
             raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}.")
+        if not fusions.get(self.fusion).sees_encoder:
+            _warn_blind(self.fusion)
         super().__post_init__()
+
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return self.blocks[-1][0]
+
+    @nn.nowrap
+    def in_full(self, x: Array) -> Array:
+        """The input in its own precision, or JAX's default if that is finer."""
+        return x.astype(jnp.promote_types(x.dtype, jnp.result_type(float)))
+
+    @nn.nowrap
+    def in_dtype(self, x: Array) -> Array:
+        """The input in the precision to compute in."""
+        return x.astype(self.dtype) if self.dtype else self.in_full(x)
 
     @nn.nowrap
     def select(self, landmarks: Array) -> Array:
@@ -79,11 +111,10 @@ class DFuseSmileNet(nn.Module):
         clip = landmarks.shape[:2]
         if neighbours is None:
             neighbours = self.find_neighbours(landmarks)
-        points = self.select(landmarks)
+        points = self.in_full(self.select(landmarks))
         points, neighbours = (a.reshape(-1, *a.shape[2:]) for a in (points, neighbours))
-        encoder = CurveNet(
-            self.entry, self.blocks, self.curves, self.steps, self.dropout, self.variant, name="point_encoder"
-        )
+        sizes = (self.entry, self.blocks, self.curves, self.steps, self.dropout, self.variant, self.dtype)
+        encoder = CurveNet(*sizes, name="point_encoder")
         x = jnp.swapaxes(encoder(points, neighbours, train), -1, -2)  # [frames, width, points]
         x = batch_norm(train, name="tokens_norm")(linear(self.tokens, name="tokens")(x))  # a norm per token
         x = jnp.swapaxes(x, -1, -2).reshape(*clip, self.tokens, -1)
@@ -91,13 +122,19 @@ class DFuseSmileNet(nn.Module):
         return SpaceTime(*sizes, name="transformer")(x, train)
 
     @nn.compact
+    def classify(self, frames: Array, dmarkers: Array, *, train: bool = False) -> Array:
+        """Fusion and head (eqs. 2-3 and 8-25): frames' embeddings [B, T, width], D-Markers [B, 225] -> logits [B]."""
+        fuse = fusions.get(self.fusion).module(self.width, self.dropout, self.variant, name="fusion")
+        x = self.in_full(fuse(self.in_dtype(frames), self.in_dtype(dmarkers), train))
+        return dense(1, name="head")(layer_norm(name="head_norm")(x))[..., 0]
+
     def __call__(
         self, landmarks: Array, dmarkers: Array, *, train: bool = False, neighbours: Array | None = None
     ) -> Array:
         """Logits of "spontaneous" (eqs. 1-3).
 
         Args:
-            landmarks: [B, T, 478, 3], min-max scaled as in spec section 1 (`dfuse_jax.data.samples.scale`).
+            landmarks: [B, T, 478, 3], min-max scaled with the published constants (`dfuse_jax.data.samples.scale`).
             dmarkers: [B, 225], standardised.
             train: batch statistics and dropout (needs the rng "dropout" and a mutable "batch_stats").
             neighbours: what `find_neighbours(landmarks)` gives, if it is known already.
@@ -105,6 +142,4 @@ class DFuseSmileNet(nn.Module):
         Returns:
             [B]; their sigmoid is the probability that the smile is spontaneous.
         """
-        embedding = jnp.mean(self.encode(landmarks, train=train, neighbours=neighbours), axis=1)
-        x = FUSIONS[self.fusion](embedding.shape[-1], self.dropout, name="fusion")(embedding, dmarkers, train)
-        return dense(1, name="head")(layer_norm(name="head_norm")(x))[..., 0]
+        return self.classify(self.encode(landmarks, train=train, neighbours=neighbours), dmarkers, train=train)

@@ -1,4 +1,4 @@
-"""The report of a run: what it scored under every protocol, with the controls that a reader needs beside it (spec 6).
+"""The report of a run: what it scored under every protocol, with the controls that a reader needs beside it.
 
 At the end of a run:
 

@@ -1,4 +1,4 @@
-"""What a set of predictions is worth: accuracy, balanced accuracy, AUC, their interval, and two controls (spec 6)."""
+"""What a set of predictions is worth: accuracy, balanced accuracy, AUC, their interval, and two controls."""
 
 import numpy as np
 from numpy.typing import ArrayLike

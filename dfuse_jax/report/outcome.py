@@ -1,4 +1,4 @@
-"""What a run of the cross-validation leaves behind, and what each protocol reads from it (spec 6)."""
+"""What a run of the cross-validation leaves behind, and what each protocol reads from it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ class Outcome:
     note: str  # one line on what this run is
     names: Sequence[str]  # [V]
     subjects: Sequence[str]  # [V]
+    subjects_known: bool  # False: every video counts as a subject of its own
     labels: np.ndarray  # [V], 1 = spontaneous
     frames: np.ndarray  # [V], number of frames
     replicas: Sequence[Replica]  # R, with and without a validation share

@@ -98,8 +98,8 @@ def _data(outcome: Outcome, folds: Sequence[Verdict]) -> dict:
     of_class = {name: frames[labels == label] for label, name in enumerate(CLASSES)}
     return {
         "videos": len(labels),
-        "subjects": len(set(outcome.subjects)),
-        "folds_that_share_subjects": len(shared),
+        "subjects": len(set(outcome.subjects)) if outcome.subjects_known else None,
+        "folds_that_share_subjects": len(shared) if outcome.subjects_known else None,
         "classes": {name: len(counts) for name, counts in of_class.items()},
         "median_frames": {name: float(np.median(counts)) if len(counts) else None for name, counts in of_class.items()},
     }

@@ -90,7 +90,7 @@ def remarks(results: Mapping) -> list[str]:
         "`length_only`: logistic regression on the number of frames alone. "
         + (
             f"**It reaches the headline's interval or more in {', '.join(by_length)}: this run does not show that the "
-            "model sees more than how long a video is.**"
+            "model is better than that.**"
             if by_length
             else "It stays below the headline's interval."
         ),
@@ -107,12 +107,14 @@ def facts(results: Mapping) -> list[str]:
         for name, count in data["classes"].items()
     )
     shared = data["folds_that_share_subjects"]
+    of_subjects = f"**{shared} folds train and test on the same subject.**" if shared else "No fold shares a subject."
+    if shared is None:
+        of_subjects = "**Who smiles in which video is unknown, so training, share and test may share subjects.**"
     defined = ", ".join(f"`{p}` {results['protocols'][p]['summary']['auc']['defined']}" for p in PROTOCOLS)
     return [
-        f"{data['videos']} videos of {data['subjects']} subjects: {classes}.",
-        f"{results['folds']} folds, {runs} run{'s' if runs > 1 else ''}, {results['epochs']} epochs. "
-        + (f"**{shared} folds train and test on the same subject.** " if shared else "No fold shares a subject. ")
-        + "A probability of 0.5 and above says spontaneous.",
+        f"{data['videos']} videos of {data['subjects'] or 'unknown'} subjects: {classes}.",
+        f"{results['folds']} folds, {runs} run{'s' if runs > 1 else ''}, {results['epochs']} epochs. {of_subjects} "
+        "A probability of 0.5 and above says spontaneous.",
         "Balanced accuracy is the mean recall of the classes that a test fold holds. The AUC needs both classes in it; "
         f"folds in which it is defined: {defined}.",
         f"Intervals: {LEVEL}, Student's t over the folds' means, clipped to 0 and 100. The runs of a fold share its "

@@ -1,4 +1,4 @@
-"""One epoch of one replica as a pure function: draw windows, take the steps, evaluate (spec section 6)."""
+"""One epoch of one replica as a pure function: draw windows, take the steps, evaluate."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from dfuse_jax.train.replicas import Assignment, Videos
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How replicas are trained (paper section 4.1, spec section 6).
+    """How replicas are trained (paper section 4.1).
 
     Attributes:
         epochs: how many; the last one's learning rate is `learning_rate * last_epoch_factor`.
@@ -141,7 +141,7 @@ def _train(model, settings: Settings, state: State, replica: Assignment, videos:
 
 
 def predict(model, settings: Settings, state: State, videos: Videos, video: Array, windows_key: Array) -> Array:
-    """Probability that each video [E] is spontaneous: the mean over `eval_windows` random clips (spec section 1)."""
+    """Probability that each video [E] is spontaneous: the mean over `eval_windows` random clips."""
 
     def draw(one):
         slack = jnp.maximum(videos.length[one] - settings.clip_frames, 0)

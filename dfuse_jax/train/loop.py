@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ def _polite():
     def wish(number, frame):
         wishes.append(number)
         signal.signal(number, previous[number])
+        print("\nstopping after this epoch; once more stops at once", file=sys.stderr)
 
     previous = {}
     with contextlib.suppress(ValueError):  # signals belong to the main thread
@@ -137,7 +139,7 @@ def train(
     done, history = 0, _empty(replicas, assignment, settings)
     if checkpoints is not None and checkpoints.latest is not None:
         like = Progress(_abstract(model, settings, assignment, videos), history)
-        done, (state, history) = checkpoints.latest, checkpoints.restore(like)
+        done, (state, history) = checkpoints.restore(like)
         state = _spread(state, len(devices))
     else:
         state = init(spread, everywhere)

@@ -1,0 +1,91 @@
+"""Fusions by attention: the paper's four, eqs. 13-18, which attend to one token, and one that has tokens to choose.
+
+With one key the softmax is 1 whatever the query: the four return their value, a map of the D-Markers. They cannot see
+the encoder, and nothing but the head is trained.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from dfuse_jax.models.fusion.base import FusionModule
+from dfuse_jax.models.layers import dense, linear
+
+HEADS = 4  # of eqs. 14 and 17
+
+
+def attend(query: Array, key: Array, value: Array, heads: int = HEADS) -> Array:
+    """softmax(q k^T / sqrt(D / heads)) v in each of the heads: [B, Q, D], [B, K, D], [B, K, D] -> [B, Q, D]."""
+    if query.shape[-1] % heads:
+        raise ValueError(f"this fusion has {heads} heads, but the model's width of {query.shape[-1]} is no multiple.")
+    q, k, v = (a.reshape(*a.shape[:2], heads, -1) for a in (query, key, value))
+    weights = nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) / np.sqrt(q.shape[-1]).astype(q.dtype))
+    return jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape(query.shape)
+
+
+class SingleHead(FusionModule):
+    """Eq. 13, and eqs. 15-16, which are the same: F = refine(softmax((W_Q x)(W_K z)^T / sqrt(256)) W_V z).
+
+    W_Q, W_K, W_V with biases. The text calls eqs. 15-16 bidirectional; neither they nor the published code are.
+    """
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        x, z = self.x(frames)[:, None], self.z(dmarkers)[:, None]
+        query, key, value = (dense(self.width, name=n)(a) for n, a in (("query", x), ("key", z), ("value", z)))
+        return self.refine(attend(query, key, value, heads=1)[:, 0], train)
+
+
+class MultiHead(FusionModule):
+    """Eq. 14: F = refine(dropout(W_O [head_1; ...; head_4])), which attend with W_Q x, W_K z, W_V z without biases."""
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        x, z = self.x(frames)[:, None], self.z(dmarkers)[:, None]
+        query, key, value = (linear(self.width, name=n)(a) for n, a in (("query", x), ("key", z), ("value", z)))
+        found = dense(self.width, name="out")(attend(query, key, value))
+        return self.refine(self.drop(found, train)[:, 0], train)
+
+
+class MultiHeadCross(FusionModule):
+    """Eqs. 17-18: F = dropout(W_O [head_1; ...; head_4]), keys and values one map of z. `authors`: H in place of x."""
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        query = linear(self.width, name="query")(self.x_or_embedding(frames))[:, None]
+        both = linear(2 * self.width, name="key_value")(self.z(dmarkers))[:, None]
+        key, value = jnp.split(both, 2, axis=-1)
+        return self.drop(dense(self.width, name="out")(attend(query, key, value)), train)[:, 0]
+
+
+class Tokens(nn.Module):
+    """The D-Markers' 9 groups (3 regions x 3 phases), each by its own map with bias: [B, 225] -> [B, 9, width]."""
+
+    width: int
+    groups: int = 9
+
+    @nn.compact
+    def __call__(self, dmarkers: Array) -> Array:
+        x = dmarkers.reshape(len(dmarkers), self.groups, -1)
+        shape = (self.groups, x.shape[-1], self.width)
+        kernel = self.param("kernel", nn.initializers.he_normal(batch_axis=0), shape, float)
+        bias = self.param("bias", nn.initializers.zeros, (self.groups, self.width), float)
+        return jnp.einsum("bgi,gio->bgo", x, kernel.astype(x.dtype)) + bias.astype(x.dtype)
+
+
+class TokenAttention(FusionModule):
+    """Not in the paper: F = refine(mean over frames t of x_t + dropout(W_O [head_1; ...; head_4](x_t, tokens))).
+
+    x_t = W_x of frame t's embedding asks, the D-Markers' 9 tokens answer: their weights differ by frame and by clip.
+    The maps are those of eq. 14; the sum with x_t is the transformer's residual, without which the encoder would only
+    weigh the D-Markers.
+    """
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        x = dense(self.width, name="x_map")(frames)
+        tokens = Tokens(self.width, name="tokens")(dmarkers)
+        key, value = (linear(self.width, name=n)(tokens) for n in ("key", "value"))
+        found = dense(self.width, name="out")(attend(linear(self.width, name="query")(x), key, value))
+        return self.refine(jnp.mean(x + self.drop(found, train), axis=1), train)

@@ -1,0 +1,73 @@
+"""Fusions that join, add or multiply: eqs. 8-12 and 25, and the baseline without D-Markers."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from dfuse_jax.models.fusion.base import FusionModule, pooled
+from dfuse_jax.models.layers import dense, layer_norm
+
+
+class NoFusion(FusionModule):
+    """F = H: the encoder alone, which is MeshSmileNet [24], the paper's baseline (Table 5)."""
+
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        return pooled(frames)
+
+
+class Concatenation(FusionModule):
+    """Eq. 8: F = MLP([x; z]).
+
+    The text's "four-layer MLP (256, 256, 256, 256)" fits neither the 512 numbers that go in nor its own count of
+    layers: the MLP is the published one, which is `refine`. `authors`: H in place of x.
+    """
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        x, z = self.x_or_embedding(frames), self.z(dmarkers)
+        return self.refine(jnp.concatenate([x, z], axis=-1), train)
+
+
+def gated(x: Array, z: Array) -> Array:
+    """g x + (1 - g) z with the gate g = sigmoid(W_g [x; z]) of every component: [B, D], [B, D] -> [B, D]."""
+    g = nn.sigmoid(dense(x.shape[-1], name="gate")(jnp.concatenate([x, z], axis=-1)))
+    return g * x + (1 - g) * z
+
+
+class GatedConcatenation(FusionModule):
+    """Eq. 9: F = refine(g x + (1 - g) z), g = sigmoid(W_g [x; z]). `authors`: H in place of x."""
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        return self.refine(gated(self.x_or_embedding(frames), self.z(dmarkers)), train)
+
+
+class Additive(FusionModule):
+    """Eqs. 10-11: F = MLP(LN(a_1 x' + a_2 z')), a = softmax(W_a [x'; z']), x' and z' = dropout(ReLU(LN(x or z))).
+
+    What follows the sum is not in eq. 11 but in the published code: LN, and `refine` at twice the width inside.
+    """
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        x = self.drop(nn.relu(layer_norm(name="x_norm")(self.x(frames))), train)
+        z = self.drop(nn.relu(layer_norm(name="z_norm")(self.z(dmarkers))), train)
+        a = nn.softmax(dense(2, name="weights")(jnp.concatenate([x, z], axis=-1)))
+        return self.refine(layer_norm(name="norm")(a[:, :1] * x + a[:, 1:] * z), train, hidden=2 * self.width)
+
+
+class Hadamard(FusionModule):
+    """Eq. 12: F = refine(x * z)."""
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        return self.refine(self.x(frames) * self.z(dmarkers), train)
+
+
+class GatedConcatenationHadamard(FusionModule):
+    """Eq. 25: F = refine(x * z + g x + (1 - g) z), g = sigmoid(W_g [x; z]). `authors`: H in place of the gated x."""
+
+    @nn.compact
+    def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
+        x, z = self.x(frames), self.z(dmarkers)
+        return self.refine(x * z + gated(pooled(frames) if self.variant == "authors" else x, z), train)
