@@ -1,5 +1,6 @@
 """D-Markers: both definitions, against the published values, an independent reading, and values worked out by hand."""
 
+import functools
 import pathlib
 
 import jax
@@ -53,18 +54,17 @@ def test_a_thousand_sequences_agree_with_the_reading_of_the_text():
         if i % 25 == 0:  # points in one place, for a while
             a, b, frame = rng.integers(0, 11), rng.integers(0, 11), rng.integers(0, n)
             points[i, frame:n, a] = points[i, frame:n, b]
-    for smoothing in (None, "4253H"):
-        every = jax.vmap(lambda p, f, n, a: dmarkers.compute(p, f, length=n, aspect=a, smoothing=smoothing))  # noqa: B023
+    for smoothing, every in ((None, 1), ("4253H", 3)):  # smoothed, the slow reading is slower still: every third
+        chosen = [x[::every] for x in (points, fps, length, aspect)]
+        one = functools.partial(dmarkers.compute, smoothing=smoothing)
+        batch = jax.vmap(lambda p, f, n, a: one(p, f, length=n, aspect=a))  # noqa: B023
         with precision(True):
-            found = np.asarray(jax.jit(every)(points, fps, length, aspect))
-        expected = [
-            reference.features(p[:n], f, a, smoothing) for p, f, n, a in zip(points, fps, length, aspect, strict=True)
-        ]
+            found = np.asarray(jax.jit(batch)(*chosen))
+        expected = [reference.features(p[:n], f, a, smoothing) for p, f, n, a in zip(*chosen, strict=True)]
         np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8)
-        assert (np.count_nonzero(expected, axis=0) > 100).sum() > 200  # the sequences do have phases
+        assert (np.count_nonzero(expected, axis=0) > len(expected) / 10).sum() > 200  # the sequences do have phases
         if smoothing is None:
-            plain = vectorised.features(points, fps, length, aspect)
-            np.testing.assert_allclose(plain, expected, rtol=1e-7, atol=1e-8)
+            np.testing.assert_allclose(vectorised.features(*chosen), expected, rtol=1e-7, atol=1e-8)
 
 
 def test_a_smile_worked_out_by_hand():
