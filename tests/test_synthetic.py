@@ -210,5 +210,5 @@ def test_neutral_face_is_what_the_script_makes():
 
 def test_script_names_the_missing_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(UserError, match=r"dfuse_jax\[extract\]"):
+    with pytest.raises(UserError, match=r"pip install .*\[extract\]"):
         make_neutral_face.make()

@@ -47,7 +47,7 @@ def plot(
     found = signals(landmarks, aspect=aspect, definition=definition, smoothing=smoothing)
     inside = np.asarray(phases(found.mean[REGIONS.index("lip")], definition=definition))
     time = np.arange(len(landmarks)) / fps
-    figure, axes = plots._figure(len(REGIONS) + 1, 8.0)
+    figure, axes = plots.figure_of(len(REGIONS) + 1, 8.0)
     for axis, name, *sides in zip(axes, REGIONS, *(np.asarray(side) for side in found), strict=False):
         _shade(axis, inside, fps)
         for signal, (side, style) in zip(sides, LINES.items(), strict=True):
@@ -59,7 +59,7 @@ def plot(
     axes[-1].set(xlabel="time [s]", ylabel="head pose [degrees]")
     axes[-1].legend(ncols=3, frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
     figure.align_ylabels()
-    plots._save(path, figure, title)
+    plots.save(path, figure, title)
 
 
 def _shade(axis, inside, fps):

@@ -19,7 +19,7 @@ PHASES = {"onset": ORANGE, "apex": GREEN, "offset": BLUE}
 DPI = 150
 
 
-def _figure(rows: int, height: float, ratios=None) -> tuple[Figure, list[Axes]]:
+def figure_of(rows: int, height: float, ratios=None) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(8, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0])
@@ -30,7 +30,7 @@ def _figure(rows: int, height: float, ratios=None) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _save(path: str | os.PathLike, figure: Figure, title: str) -> None:
+def save(path: str | os.PathLike, figure: Figure, title: str) -> None:
     figure.suptitle(title, fontsize=11, parse_math=False)  # a name may hold a $
     with atomic(path, "wb") as file:
         figure.savefig(file, format="png", dpi=DPI)
@@ -41,7 +41,7 @@ def learning_curves(path: str | os.PathLike, outcome: Outcome) -> None:
 
     The loss is the mean over the replicas of a kind, with their range; an accuracy is the mean over replicas.
     """
-    figure, (loss, accuracy, chosen) = _figure(3, 6.5, (5, 5, 1))
+    figure, (loss, accuracy, chosen) = figure_of(3, 6.5, (5, 5, 1))
     for kind, colour in {"validated": BLUE, "final": ORANGE}.items():
         members = [r for r, replica in enumerate(outcome.replicas) if replica.validated == (kind == "validated")]
         if members:
@@ -59,7 +59,7 @@ def learning_curves(path: str | os.PathLike, outcome: Outcome) -> None:
     chosen.grid(False)
     for axis in (loss, accuracy):
         axis.legend(frameon=False, fontsize=9)
-    _save(path, figure, outcome.name)
+    save(path, figure, outcome.name)
 
 
 def _kind(loss: Axes, accuracy: Axes, outcome: Outcome, members: list[int], kind: str, colour: str) -> None:
@@ -99,7 +99,7 @@ def signals(
         fps: frames per second.
         title: of the figure.
     """
-    figure, axes = _figure(len(values), 1.0 + 1.7 * len(values))
+    figure, axes = figure_of(len(values), 1.0 + 1.7 * len(values))
     for axis, (name, signal) in zip(axes, values.items(), strict=True):
         for phase, colour in PHASES.items():
             if phases.get(phase) is not None:
@@ -113,4 +113,4 @@ def signals(
     handles, labels = axes[0].get_legend_handles_labels()
     if handles:
         axes[0].legend(handles, labels, ncols=3, frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
-    _save(path, figure, title)
+    save(path, figure, title)
