@@ -95,7 +95,7 @@ def _run(variants: Mapping, facts: Mapping, base: Mapping, directory: pathlib.Pa
         if prepared is None:
             prepared = crossval.prepare(variants[name])
             workdir.claim(directory / "config.json", base, "config")  # only now: it led to data
-            fingerprint = crossval._fingerprint(prepared.samples, prepared.folds)
+            fingerprint = crossval.fingerprint(prepared.samples, prepared.folds)
             workdir.claim(directory / "data.json", fingerprint, "data set")
         say(f"[{number}/{len(left)}] {name}: {FUSIONS[name].line}")
         done[name] = crossval.cross_validate(variants[name], directory / name, prepared)

@@ -18,7 +18,7 @@ from dfuse_jax.data import features, readers
 from dfuse_jax.data.folds import Fold, make_replicas
 from dfuse_jax.data.samples import Sample, scale
 from dfuse_jax.errors import UserError
-from dfuse_jax.models import DFuseSmileNet
+from dfuse_jax.models import DFuseSmileNet, registry
 from dfuse_jax.progress import Watch
 
 
@@ -27,13 +27,21 @@ def build_model(model: Mapping) -> DFuseSmileNet:
     return DFuseSmileNet(**{**model, "blocks": tuple(tuple(block) for block in model["blocks"])})
 
 
+def _check_model(config: ConfigDict) -> None:
+    try:
+        registry.classifier_shapes(build_model(config.model.to_dict()))
+    except ValueError as error:
+        raise UserError(f"config.model: {config.model.fusion}: {error}") from error
+
+
 def build_settings(config: Mapping) -> train.Settings:
     """The training settings of a config."""
     fields = {field.name for field in dataclasses.fields(train.Settings)} - {"seed"}
     return train.Settings(**{name: config["train"][name] for name in fields}, seed=config["seed"])
 
 
-def _fingerprint(samples: Sequence[Sample], folds: Sequence[Fold]) -> dict:
+def fingerprint(samples: Sequence[Sample], folds: Sequence[Fold]) -> dict:
+    """Tells data sets apart: JSON-able."""
     crc = 0
     for sample in samples:
         told = (sample.name, sample.label, sample.subject, sample.fps, sample.image_size)
@@ -102,6 +110,7 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepar
         UserError: bad config, bad data, or a folder of another run.
     """
     recipe.check(config)
+    _check_model(config)
     with workdir.locked(directory):
         workdir.compare(directory / "config.json", config.to_dict(), "config")
         if (directory / "results.json").exists():
@@ -109,7 +118,7 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepar
         begin = time.perf_counter()
         prepared = prepare(config) if prepared is None else prepared
         workdir.claim(directory / "config.json", config.to_dict(), "config")  # only now: it led to data
-        workdir.claim(directory / "data.json", _fingerprint(prepared.samples, prepared.folds), "data set")
+        workdir.claim(directory / "data.json", fingerprint(prepared.samples, prepared.folds), "data set")
         return _run(config, directory, prepared, begin)
 
 

@@ -134,6 +134,10 @@ def test_killed_at_any_moment_and_interrupted_it_ends_with_the_same_numbers(fini
         (["--config.model.blocks=5"], ["config.model.blocks", "pairs"]),
         (["--config.cv.folds=13"], ["13 folds of 12 subjects", "config.cv.folds", "from 2 to 12"]),
         (["--config.train.batch_size=17"], ["config.train.batch_size is 17", "16 videos"]),
+        (
+            ["--config=configs/multihead_attention.py", "--config.model.blocks=((10,2),)"],
+            ["config.model: multihead", "4 heads"],
+        ),
         (["--config.model.fusion=magic"], ["config.model.fusion", "'magic'", "hadamard"]),
         (["--config.model.points=3"], ["config.model.points is 3", "478"]),
         (["--config.model.entry=5"], ["config.model.blocks", "width 5", "bottleneck of 2"]),
