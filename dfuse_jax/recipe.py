@@ -151,8 +151,9 @@ def check(config: ConfigDict) -> None:
     _range(config, "train", "learning_rate last_epoch_factor weight_decay", 0)
 
 
-def _check_blocks(entry: int, blocks: tuple) -> None:
-    pairs = isinstance(blocks, tuple) and all(isinstance(block, tuple) and len(block) == 2 for block in blocks)
+def _check_blocks(entry: int, blocks: tuple | list) -> None:
+    some = (tuple, list)  # lists where the config has been through JSON
+    pairs = isinstance(blocks, some) and all(isinstance(block, some) and len(block) == 2 for block in blocks)
     if not (pairs and blocks and all(isinstance(n, int) and n >= 1 for block in blocks for n in block)):
         raise UserError(
             f"config.model.blocks is {blocks}; it must be (features, bottleneck) pairs, as ((16,2),(32,2))."

@@ -35,7 +35,7 @@ def photographed() -> np.ndarray:
         import mediapipe
         import skimage.data
     except ImportError as error:
-        raise UserError(f'{error}. Install them: pip install -e ".[extract]" in the checkout scikit-image') from error
+        raise UserError(f'{error}. Install them: pip install -e ".[extract]" scikit-image in the checkout') from error
     image = cv2.resize(skimage.data.astronaut()[CROP], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
     with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
         found = mesh.process(image).multi_face_landmarks
