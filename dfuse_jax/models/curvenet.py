@@ -1,54 +1,20 @@
 """Point encoder: CurveNet on the landmarks of one frame, as MeshSmileNet [24] uses it (478 points, no subsampling).
 
-CurveNet: T. Xiang et al., "Walk in the Cloud: Learning Curves for Point Clouds Shape Analysis", ICCV 2021. LPFA is its
-local point feature aggregation, CIC its curve intervention convolution. M counts frames, N points, K neighbours.
+CurveNet: T. Xiang et al., "Walk in the Cloud: Learning Curves for Point Clouds Shape Analysis", ICCV 2021. CIC is its
+curve intervention convolution. M counts frames, N points, K neighbours.
 """
 
+import functools
+
 import flax.linen as nn
-import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import DTypeLike
 
-from dfuse_jax.models.curves import CurveAggregation, CurveGrouping, gather
-from dfuse_jax.models.layers import batch_norm, leaky_relu, linear
-
-
-def nearest(points: Array, k: int) -> Array:
-    """The k nearest points of every point, itself first: [..., N, 3] -> [..., N, k] indices, without a gradient."""
-    points = lax.stop_gradient(points)
-    # Differences, not |a|^2 + |b|^2 - 2ab: a point's distance to itself is then exactly 0, also in float32.
-    distance = sum(jnp.square(points[..., :, None, i] - points[..., None, :, i]) for i in range(3))
-    return lax.top_k(-distance, k)[1]
-
-
-def edges(points: Array, index: Array) -> Array:
-    """[p_i, p_j, p_j - p_i] for every point and neighbour: [M, N, K, 9]."""
-    p_j = gather(points, index)
-    p_i = jnp.broadcast_to(points[:, :, None], p_j.shape)
-    return jnp.concatenate([p_i, p_j, p_j - p_i], axis=-1)
-
-
-class Entry(nn.Module):
-    """The first LPFA, which has no features yet: edges [M, N, K, 9] -> [M, N, width], the maximum over neighbours."""
-
-    width: int
-
-    @nn.compact
-    def __call__(self, edges: Array, train: bool) -> Array:
-        x = linear(self.width, name="mlp")(edges)
-        return jnp.max(leaky_relu(batch_norm(train, name="mlp_norm")(x)), axis=-2)
-
-
-class LPFA(nn.Module):
-    """CurveNet's local point feature aggregation: x [M, N, c], edges [M, N, K, 9] -> [M, N, c], mean of neighbours."""
-
-    @nn.compact
-    def __call__(self, x: Array, edges: Array, index: Array, train: bool) -> Array:
-        width = x.shape[-1]
-        position = batch_norm(train, name="position_norm")(linear(width, name="position")(edges))
-        x = leaky_relu(gather(x, index) - x[:, :, None] + position)
-        x = batch_norm(train, name="mlp_norm")(linear(width, name="mlp")(x))
-        return jnp.mean(leaky_relu(x), axis=-2)
+from dfuse_jax.models import cloud as clouds
+from dfuse_jax.models.cloud import Cloud, map_frames, row_moments
+from dfuse_jax.models.curves import CurveAggregation, CurveGrouping
+from dfuse_jax.models.layers import Dropout, leaky_relu, normed_linear
+from dfuse_jax.models.lpfa import LPFA, Entry
 
 
 class CIC(nn.Module):
@@ -59,19 +25,22 @@ class CIC(nn.Module):
     curves: int
     steps: int
     variant: str
+    at_once: int | None
 
     @nn.compact
-    def __call__(self, x: Array, edges: Array, index: Array, train: bool) -> Array:
-        shortcut, width = x, x.shape[-1] // self.bottleneck
-        x = leaky_relu(batch_norm(train, name="reduce_norm")(linear(width, name="reduce")(x)))
-        curves = CurveGrouping(self.curves, self.steps, self.variant, name="grouping")(x, index[..., 1:], train)
-        x = CurveAggregation(name="aggregation")(x, curves, train)
-        x = LPFA(name="lpfa")(x, edges, index[..., :-1], train)
-        x = batch_norm(train, name="expand_norm")(linear(self.features, name="expand")(x))
-        if shortcut.shape[-1] != self.features:
-            shortcut = linear(self.features, name="shortcut")(shortcut)
-            shortcut = batch_norm(train, name="shortcut_norm")(shortcut)
-        return leaky_relu(x + shortcut)
+    def __call__(self, x: Array, cloud: Cloud, train: bool) -> Array:
+        of_x = functools.cache(lambda: row_moments(lambda x: x, self.at_once, x))
+        reduce = normed_linear(x.shape[-1] // self.bottleneck, x, of_x, train, "reduce")
+        y = map_frames(lambda x: leaky_relu(reduce(x)), self.at_once, x)
+        grouping = CurveGrouping(self.curves, self.steps, self.variant, self.at_once, name="grouping")
+        curves = grouping(y, cloud.neighbours[..., 1:], train)
+        y = CurveAggregation(self.at_once, name="aggregation")(y, curves, train)
+        y = LPFA(self.at_once, name="lpfa")(y, cloud, train)
+        expand = normed_linear(self.features, y, lambda: row_moments(lambda y: y, self.at_once, y), train, "expand")
+        shortcut = lambda x: x  # noqa: E731
+        if x.shape[-1] != self.features:
+            shortcut = normed_linear(self.features, x, of_x, train, "shortcut")
+        return map_frames(lambda x, y: leaky_relu(expand(y) + shortcut(x)), self.at_once, x, y)
 
 
 class CurveNet(nn.Module):
@@ -84,6 +53,7 @@ class CurveNet(nn.Module):
         steps: points in a curve.
         dropout: rate after the last layer.
         variant: "paper" or "authors" (how the walk weighs its momentum, see `curves`).
+        at_once: frames between whose neighbours is computed at once; None: all.
         dtype: precision to compute in; None: that of the points.
     """
 
@@ -93,15 +63,15 @@ class CurveNet(nn.Module):
     steps: int
     dropout: float
     variant: str
+    at_once: int | None = None
     dtype: DTypeLike | None = None
 
     @nn.compact
-    def __call__(self, points: Array, index: Array, train: bool) -> Array:
-        # Differences first, the cast after: neighbours lie closer together than bfloat16 can tell apart.
-        around = edges(points, index[..., :-1]).astype(self.dtype or points.dtype)
-        x = Entry(self.entry, name="entry")(around, train)
+    def __call__(self, points: Array, neighbours: Array, train: bool) -> Array:
+        cloud = clouds.cloud(points, neighbours, self.at_once)
+        x = Entry(self.entry, self.at_once, self.dtype, name="entry")(cloud, train)
         for number, (features, bottleneck) in enumerate(self.blocks):
-            block = CIC(features, bottleneck, self.curves, self.steps, self.variant, name=f"cic_{number}")
-            x = block(x, around, index, train)
-        x = batch_norm(train, name="exit_norm")(linear(x.shape[-1], name="exit")(x))
-        return nn.Dropout(self.dropout)(nn.relu(x), deterministic=not train)
+            sizes = (features, bottleneck, self.curves, self.steps, self.variant, self.at_once)
+            x = CIC(*sizes, name=f"cic_{number}")(x, cloud, train)
+        leave = normed_linear(x.shape[-1], x, lambda: row_moments(lambda x: x, self.at_once, x), train, "exit")
+        return Dropout(self.dropout)(map_frames(lambda x: nn.relu(leave(x)), self.at_once, x), train)

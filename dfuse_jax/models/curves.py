@@ -4,31 +4,54 @@ They are the curve grouping and the curve aggregation of CurveNet (T. Xiang et a
 points, K neighbours, C curves, L steps of a curve.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from dfuse_jax.models.layers import batch_norm, leaky_relu, linear
+from dfuse_jax.models.cloud import gather, map_frames, row_moments
+from dfuse_jax.models.layers import BatchNorm, Kernel, leaky_relu, linear, normed_linear
 
 
-def gather(x: Array, index: Array) -> Array:
-    """Rows of each frame's x [M, N, ...] by index [M, ...]."""
-    return jax.vmap(lambda rows, i: rows[i])(x, index)
+def _largest(weights: Array, ahead: Array) -> Array:
+    """Of the points ahead [M, C, K] the one with the largest weight: [M, C]."""
+    return jnp.take_along_axis(ahead, jnp.argmax(weights, axis=-1)[..., None], axis=-1)[..., 0]
 
 
-def _hard(scores: Array) -> Array:
-    """Softmax made one-hot, with the softmax's gradient (straight-through)."""
-    soft = nn.softmax(scores)
-    hard = jax.nn.one_hot(jnp.argmax(soft, axis=-1), soft.shape[-1], dtype=soft.dtype)
-    return hard + soft - lax.stop_gradient(soft)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _pick(weights: Array, x: Array, ahead: Array, at_once: int | None) -> Array:
+    """The feature of that point: x [M, N, c] -> [M, C, c].
+
+    The gradient is straight-through: that of the sum of the points ahead, weighted with the softmax. Only the picked
+    point's feature gets a part of it, so that the other features ahead need not be kept.
+    """
+    return gather(x, _largest(weights, ahead))
 
 
-def _straightness(course: Array, ahead: Array) -> Array:
-    """Crossover suppression: clip(1 + cos(course, ahead), 0, 1), without a gradient; [..., K]."""
-    course, ahead = lax.stop_gradient((course[..., None, :], ahead))
-    lengths = jnp.linalg.norm(course, axis=-1) * jnp.linalg.norm(ahead, axis=-1)
-    return jnp.clip(1 + jnp.sum(course * ahead, axis=-1) / jnp.maximum(lengths, 1e-8), 0, 1)
+def _pick_forward(weights: Array, x: Array, ahead: Array, at_once: int | None):
+    return _pick(weights, x, ahead, at_once), (weights, x, ahead)
+
+
+def _pick_backward(at_once: int | None, kept: tuple[Array, Array, Array], by_feature: Array):
+    weights, x, ahead = kept
+    along = lambda x, ahead, g: jnp.einsum("mckd,mcd->mck", gather(x, ahead), g)  # noqa: E731
+    (by_x,) = jax.linear_transpose(lambda x: gather(x, _largest(weights, ahead)), x)(by_feature)
+    return map_frames(along, at_once, x, ahead, by_feature), by_x, None
+
+
+_pick.defvjp(_pick_forward, _pick_backward)
+
+
+def _straightness(x: Array, ahead: Array, current: Array, descriptor: Array) -> Array:
+    """Crossover suppression: clip(1 + cos(current - descriptor, neighbour - current), 0, 1) for every point ahead.
+
+    Shapes: x [M, N, c], ahead [M, C, K], current and descriptor [M, C, c] -> [M, C, K].
+    """
+    course, towards = (current - descriptor)[..., None, :], gather(x, ahead) - current[..., None, :]
+    lengths = jnp.linalg.norm(course, axis=-1) * jnp.linalg.norm(towards, axis=-1)
+    return jnp.clip(1 + jnp.sum(course * towards, axis=-1) / jnp.maximum(lengths, 1e-8), 0, 1)
 
 
 def momentum_weights(logits: Array, variant: str) -> Array:
@@ -50,14 +73,18 @@ class CurveGrouping(nn.Module):
     curves: int
     steps: int
     variant: str
+    at_once: int | None
 
     @nn.compact
-    def __call__(self, x: Array, index: Array, train: bool) -> Array:
+    def __call__(self, x: Array, neighbours: Array, train: bool) -> Array:
+        width = x.shape[-1]
         attention = nn.sigmoid(linear(1, name="attention")(x))
         x = x * attention
         at = lax.top_k(attention[..., 0], self.curves)[1]  # descending, which `authors` depends on
-        agent, agent_norm = linear(1, name="agent"), batch_norm(train, name="agent_norm")
-        momentum, momentum_norm = linear(2, name="momentum"), batch_norm(train, name="momentum_norm")
+        # [neighbour, descriptor] -> 1 is a sum of the two, so each point's part is found once, before any step.
+        agent, agent_norm = Kernel(1, name="agent")(2 * width).astype(x.dtype), BatchNorm(train, name="agent_norm")
+        of_neighbours = gather((x @ agent[:width])[..., 0], neighbours)  # [M, N, K]
+        momentum, momentum_norm = linear(2, name="momentum"), BatchNorm(train, name="momentum_norm")
 
         current = descriptor = gather(x, at)
         curve = []
@@ -66,21 +93,22 @@ class CurveGrouping(nn.Module):
                 logits = momentum_norm(momentum(jnp.concatenate([current, descriptor], axis=-1)))
                 weights = momentum_weights(logits, self.variant)
                 descriptor = weights[..., :1] * current + weights[..., 1:] * descriptor
-            around = gather(index, at)  # [M, C, K]
-            ahead = gather(x, around)  # [M, C, K, c]
-            pairs = jnp.concatenate([ahead, jnp.broadcast_to(descriptor[..., None, :], ahead.shape)], axis=-1)
-            scores = agent_norm(agent(pairs))[..., 0]
+            ahead = gather(neighbours, at)  # [M, C, K]
+            scores = gather(of_neighbours, at) + descriptor @ agent[width:]
+            scores = agent_norm(scores[..., None])[..., 0]
             if step > 0:
-                scores = scores * _straightness(current - descriptor, ahead - current[..., None, :])
-            pick = _hard(scores)
-            current = jnp.einsum("mck,mckd->mcd", pick, ahead)
-            at = jnp.take_along_axis(around, jnp.argmax(pick, axis=-1)[..., None], axis=-1)[..., 0]
+                before = lax.stop_gradient((x, ahead, current, descriptor))
+                scores = scores * map_frames(_straightness, self.at_once, *before)
+            weights = nn.softmax(scores)
+            current, at = _pick(weights, x, ahead, self.at_once), _largest(weights, ahead)
             curve.append(current)
         return jnp.stack(curve, axis=2)
 
 
 class CurveAggregation(nn.Module):
     """Lets every point attend to the curves and to their steps: x [M, N, c], curves [M, C, L, c] -> [M, N, c]."""
+
+    at_once: int | None
 
     @nn.compact
     def __call__(self, x: Array, curves: Array, train: bool) -> Array:
@@ -93,7 +121,12 @@ class CurveAggregation(nn.Module):
         def attend(keys: Array, name: str) -> Array:
             keys = linear(width // 2, name=f"{name}_key")(keys)
             values = linear(width // 2, name=f"{name}_value")(keys)
-            return nn.softmax(jnp.einsum("mnc,msc->mns", query, keys)) @ values
+            return map_frames(_attend, self.at_once, query, keys, values)
 
         found = jnp.concatenate([attend(of_curves, "curve"), attend(of_steps, "step")], axis=-1)
-        return leaky_relu(x + batch_norm(train, name="merge_norm")(linear(width, name="merge")(found)))
+        merge = normed_linear(width, found, lambda: row_moments(lambda x: x, self.at_once, found), train, "merge")
+        return leaky_relu(x + merge(found))
+
+
+def _attend(query: Array, keys: Array, values: Array) -> Array:
+    return nn.softmax(jnp.einsum("mnc,msc->mns", query, keys)) @ values

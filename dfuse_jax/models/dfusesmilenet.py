@@ -10,8 +10,9 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from dfuse_jax.models import fusion as fusions
-from dfuse_jax.models.curvenet import CurveNet, nearest
-from dfuse_jax.models.layers import batch_norm, dense, layer_norm, linear
+from dfuse_jax.models.cloud import nearest
+from dfuse_jax.models.curvenet import CurveNet
+from dfuse_jax.models.layers import BatchNorm, Kernel, dense, layer_norm
 from dfuse_jax.models.transformer import SpaceTime
 
 VARIANTS = ("paper", "authors")
@@ -46,6 +47,8 @@ class DFuseSmileNet(nn.Module):
         head_width: width of a head.
         mlp: hidden width of the transformer's MLPs.
         dropout: rate everywhere.
+        at_once: frames between whose points is computed at once, as many as the processor's cache holds; None: all.
+            It changes memory and speed alone.
         dtype: precision to compute in, such as "bfloat16"; None: that of the inputs, or JAX's default if that is finer.
             Parameters, batch statistics, neighbours and the last LayerNorm and Linear have the latter in any case.
     """
@@ -65,6 +68,7 @@ class DFuseSmileNet(nn.Module):
     head_width: int = 64
     mlp: int = 512
     dropout: float = 0.1
+    at_once: int | None = None
     dtype: DTypeLike | None = None
 
     def __post_init__(self):
@@ -113,11 +117,12 @@ class DFuseSmileNet(nn.Module):
             neighbours = self.find_neighbours(landmarks)
         points = self.in_full(self.select(landmarks))
         points, neighbours = (a.reshape(-1, *a.shape[2:]) for a in (points, neighbours))
-        sizes = (self.entry, self.blocks, self.curves, self.steps, self.dropout, self.variant, self.dtype)
+        sizes = (self.entry, self.blocks, self.curves, self.steps, self.dropout, self.variant, self.at_once, self.dtype)
         encoder = CurveNet(*sizes, name="point_encoder")
-        x = jnp.swapaxes(encoder(points, neighbours, train), -1, -2)  # [frames, width, points]
-        x = batch_norm(train, name="tokens_norm")(linear(self.tokens, name="tokens")(x))  # a norm per token
-        x = jnp.swapaxes(x, -1, -2).reshape(*clip, self.tokens, -1)
+        x = encoder(points, neighbours, train)
+        kernel = Kernel(self.tokens, name="tokens")(x.shape[1]).astype(x.dtype)
+        x = jnp.einsum("nt,mnc->mtc", kernel, x)  # along the points
+        x = BatchNorm(train, name="tokens_norm")(x, axis=1).reshape(*clip, self.tokens, -1)  # a norm per token
         sizes = (self.depth, self.time_depth, self.heads, self.head_width, self.mlp, self.dropout)
         return SpaceTime(*sizes, name="transformer")(x, train)
 

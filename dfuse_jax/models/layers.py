@@ -1,13 +1,48 @@
 """The layers that everything here is made of, with PyTorch's defaults where the paper's code relies on them.
 
 Each computes and returns in its input's precision, whatever its parameters': one cast of the inputs chooses the whole
-model's. Statistics are the exception: Flax takes the norms' in float32 at least, and keeps the running ones so.
+model's. Statistics are the exception: they are taken in float32 at least, and kept so.
 """
 
 import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
-from jax import Array
+import jax
+import jax.numpy as jnp
+from jax import Array, lax, random
+from jax.extend.random import threefry_2x32
+
+
+def full(x: Array) -> Array:
+    """In the precision of statistics: float32 at least."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def exactly(a: Array, b: Array) -> Array:
+    """a @ b in the numbers' own precision, where an accelerator would round float32 to less."""
+    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
+
+
+@jax.custom_vjp
+def matmul(x: Array, kernel: Array) -> Array:
+    """x [..., in] @ kernel [in, out].
+
+    Its own gradient because JAX's is the transpose of g^T x, for which XLA's CPU compiler writes all of g transposed: a
+    training step of the transformer takes twice as long.
+    """
+    return x @ kernel
+
+
+def _matmul_backward(kept: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, kernel = kept
+    rows = tuple(range(x.ndim - 1))
+    by_x = lax.dot_general(g, kernel, (((g.ndim - 1,), (1,)), ((), ())))
+    return by_x, lax.dot_general(x, g, ((rows, rows), ((), ())))
+
+
+matmul.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _matmul_backward)
 
 
 def _as_input(x: Array, *parameters: Array | None, dtype=None) -> tuple[Array | None, ...]:
@@ -19,18 +54,128 @@ class _LayerNorm(nn.LayerNorm):
         return super().__call__(x).astype(x.dtype)
 
 
-class _BatchNorm(nn.BatchNorm):
-    def __call__(self, x: Array) -> Array:
-        return super().__call__(x).astype(x.dtype)
-
-
 # He initialisation (paper section 4.1). `float` is JAX's default precision: float64 under jax_enable_x64.
-dense = functools.partial(nn.Dense, kernel_init=nn.initializers.he_normal(), param_dtype=float, promote_dtype=_as_input)
+_initial = nn.initializers.he_normal()
+dense = functools.partial(
+    nn.Dense,
+    kernel_init=_initial,
+    param_dtype=float,
+    promote_dtype=_as_input,
+    dot_general=lambda x, kernel, *_, **__: matmul(x, kernel),
+)
 linear = functools.partial(dense, use_bias=False)
 layer_norm = functools.partial(_LayerNorm, epsilon=1e-5, param_dtype=float)
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
 
 
-def batch_norm(train: bool, **kwargs) -> nn.BatchNorm:
-    """Batch norm over all axes but the last: statistics of the batch in training, running ones otherwise."""
-    return _BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, param_dtype=float, **kwargs)
+class Kernel(nn.Module):
+    """The matrix of a `linear` map of so many features, for those who apply it in parts: width -> [width, features]."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, width: int) -> Array:
+        return self.param("kernel", _initial, (width, self.features), float)
+
+
+class Moments(NamedTuple):
+    """Of rows [c]: mean [c] and covariance [c, c]."""
+
+    mean: Array
+    covariance: Array
+
+
+def moments(total: Array, squares: Array, count: int) -> Moments:
+    """From the sums of x and of x x^T over `count` rows."""
+    mean = total / count
+    return Moments(mean, squares / count - jnp.outer(mean, mean))
+
+
+class BatchNorm(nn.Module):
+    """Batch norm: statistics of the batch in training, running ones (momentum 0.1) otherwise."""
+
+    train: bool
+
+    @nn.compact
+    def affine(self, width: int, statistics: Callable[[], tuple[Array, Array]]) -> tuple[Array, Array]:
+        """As scale and shift, [width] each.
+
+        Args:
+            width: how many features.
+            statistics: gives their mean and variance in the batch, [width] each; called in training alone.
+        """
+        gain = self.param("scale", nn.initializers.ones, (width,), float)
+        bias = self.param("bias", nn.initializers.zeros, (width,), float)
+        running = [self.variable("batch_stats", "mean", jnp.zeros, width)]
+        running.append(self.variable("batch_stats", "var", jnp.ones, width))
+        mean, variance = (statistic.value for statistic in running)
+        if self.train:
+            mean, variance = statistics()
+            if not self.is_initializing():
+                for statistic, now in zip(running, (mean, variance), strict=True):
+                    statistic.value = 0.9 * statistic.value + 0.1 * now
+        scale = gain * lax.rsqrt(variance + 1e-5)
+        return scale, bias - mean * scale
+
+    def __call__(self, x: Array, axis: int = -1) -> Array:
+        """Norms over all axes but `axis`."""
+        others = [a for a in range(x.ndim) if a != axis % x.ndim]
+
+        def statistics():
+            mean = jnp.mean(full(x), others)
+            # Both in one pass over the values.
+            return mean, jnp.maximum(jnp.mean(jnp.square(full(x)), others) - jnp.square(mean), 0)
+
+        scale, shift = (jnp.expand_dims(a, others) for a in self.affine(x.shape[axis], statistics))
+        return (full(x) * scale + shift).astype(x.dtype)
+
+    def of_linear(self, kernel: Array, of_input: Callable[[], Moments]) -> tuple[Array, Array]:
+        """A linear map followed by this norm is one linear map, kernel [in, out] and shift [out].
+
+        The mean and the variance of x W follow from x's, m W and diag(W^T C W): the map itself need not be run first.
+
+        Args:
+            kernel: W, [in, out].
+            of_input: gives the moments of x in the batch; called in training alone.
+        """
+        kernel = full(kernel)
+
+        def statistics():
+            mean, covariance = of_input()
+            return exactly(mean, kernel), jnp.maximum(jnp.sum(kernel * exactly(covariance, kernel), axis=0), 0)
+
+        scale, shift = self.affine(kernel.shape[-1], statistics)
+        return kernel * scale, shift
+
+
+def normed_linear(
+    features: int, x: Array, of_x: Callable[[], Moments], train: bool, name: str
+) -> Callable[[Array], Array]:
+    """`linear` followed by `BatchNorm` (named `name` and `name`_norm) as one map, to be applied to x or parts of it.
+
+    Args:
+        features: how many the map gives.
+        x: [..., in], only its width and precision matter.
+        of_x: gives the moments of x in the batch; called in training alone.
+        train: batch statistics.
+        name: of the map.
+    """
+    kernel, norm = Kernel(features, name=name)(x.shape[-1]), BatchNorm(train, name=f"{name}_norm")
+    kernel, shift = (a.astype(x.dtype) for a in norm.of_linear(kernel, of_x))
+    return lambda x: matmul(x, kernel) + shift
+
+
+class Dropout(nn.Module):
+    """Dropout in training, which needs the rng "dropout"."""
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        threshold = round(self.rate * 2**16)  # 16 random bits a value: a quarter of what a random float takes
+        if not train or threshold == 0:
+            return x
+        pair = random.bits(self.make_rng("dropout"), (2,), jnp.uint32)
+        words = threefry_2x32(pair, jnp.arange(-(-x.size // 2), dtype=jnp.uint32))
+        bits = lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
+        return jnp.where(bits < threshold, 0, x / (1 - threshold / 2**16))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from dfuse_jax.models.layers import dense, layer_norm, linear
+from dfuse_jax.models.layers import Dropout, dense, layer_norm, linear
 
 
 def sinusoid(length: int, width: int) -> np.ndarray:
@@ -24,14 +24,13 @@ class Attention(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         length, width = x.shape[-2:]
-        drop = nn.Dropout(self.dropout, deterministic=not train)
         # The normed input stands beside its coded copy, as published: in evaluation this is 2 x + code.
-        x = x + drop(x + jnp.asarray(sinusoid(length, width), x.dtype))
+        x = x + Dropout(self.dropout)(x + jnp.asarray(sinusoid(length, width), x.dtype), train)
         qkv = linear(3 * self.heads * self.head_width, name="qkv")(x)
         q, k, v = jnp.moveaxis(qkv.reshape(*x.shape[:-1], 3, self.heads, self.head_width), -3, 0)
         weights = nn.softmax(jnp.einsum("...qhd,...khd->...hqk", q, k) * self.head_width**-0.5)
         x = jnp.einsum("...hqk,...khd->...qhd", weights, v).reshape(*x.shape[:-1], -1)
-        return drop(dense(width, name="out")(x))
+        return Dropout(self.dropout)(dense(width, name="out")(x), train)
 
 
 class Block(nn.Module):
@@ -44,11 +43,11 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        drop = nn.Dropout(self.dropout, deterministic=not train)
         attention = Attention(self.heads, self.head_width, self.dropout, name="attention")
         x = x + attention(layer_norm(name="attention_norm")(x), train)
-        h = drop(nn.gelu(dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False))
-        return x + drop(dense(x.shape[-1], name="mlp_out")(h))
+        h = nn.gelu(dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False)
+        h = dense(x.shape[-1], name="mlp_out")(Dropout(self.dropout)(h, train))
+        return x + Dropout(self.dropout)(h, train)
 
 
 class SpaceTime(nn.Module):

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from dfuse_jax.models.layers import dense
+from dfuse_jax.models.layers import Dropout, dense
 
 
 class FusionModule(nn.Module):
@@ -46,7 +46,7 @@ class FusionModule(nn.Module):
     @nn.nowrap
     def drop(self, x: Array, train: bool) -> Array:
         """Dropout in training."""
-        return nn.Dropout(self.dropout, deterministic=not train)(x)
+        return Dropout(self.dropout)(x, train)
 
 
 def pooled(frames: Array) -> Array:
