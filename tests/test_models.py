@@ -247,14 +247,14 @@ def test_unknown_names():
 
 
 def test_frames_at_once_change_nothing_but_rounding():
-    """Loss, statistics and gradients, all 20 frames at once and 4 or 5 at a time; a clip of blank frames among them."""
+    """Loss, statistics and gradients, all 20 frames at once and 5 at a time; a clip of blank frames among them."""
     with float64():
         landmarks, dmarkers, labels = (jnp.asarray(a, float) for a in batch())
         landmarks = landmarks.at[1, 2:].set(0)
-        variables = DFuseSmileNet(**SMALL).init(jax.random.key(0), landmarks[:1], dmarkers[:1])
+        variables = fast_to_compile(DFuseSmileNet(**TINY).init)(jax.random.key(0), landmarks[:1], dmarkers[:1])
 
         def run(at_once):
-            model = DFuseSmileNet(**SMALL, at_once=at_once)
+            model = DFuseSmileNet(**TINY, at_once=at_once)
 
             def loss(params):
                 settings = {"train": True, "rngs": {"dropout": jax.random.key(3)}, "mutable": ["batch_stats"]}
@@ -263,7 +263,6 @@ def test_frames_at_once_change_nothing_but_rounding():
 
             return fast_to_compile(jax.value_and_grad(loss, has_aux=True))(variables["params"])
 
-        whole = run(None)
+        whole, some = run(None), run(7)  # 7 does not divide 20: the largest number below it that does is taken
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(whole))
-        for at_once in (4, 7):  # 7 does not divide 20: the largest number below that does is taken
-            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), whole, run(at_once))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), whole, some)

@@ -16,6 +16,8 @@ from dfuse_jax.models.layers import BatchNorm, Kernel, dense, layer_norm
 from dfuse_jax.models.transformer import SpaceTime
 
 VARIANTS = ("paper", "authors")
+NUM_LANDMARKS = 478
+CACHE = 5 << 20  # bytes that a CPU's cores can be trusted to hold together
 
 
 @functools.cache  # once: Flax builds a module anew whenever it runs
@@ -82,6 +84,19 @@ class DFuseSmileNet(nn.Module):
     def width(self) -> int:
         """Length of an embedding."""
         return self.blocks[-1][0]
+
+    @nn.nowrap
+    def on(self, platform: str, replicas: int = 1) -> "DFuseSmileNet":
+        """The same model as a kind of device, such as "cpu", computes so many replicas of it side by side fastest."""
+        if platform != "cpu":  # memory is fast there, and many small steps are what costs
+            return self.clone(at_once=None)
+        widths = [self.entry] + [into // by for into, (_, by) in zip(self._inputs, self.blocks, strict=True)]
+        of_frame = 4 * (self.points or NUM_LANDMARKS) * self.neighbours * max(widths)  # bytes of its edges
+        return self.clone(at_once=max(1, CACHE // (of_frame * replicas)))
+
+    @property
+    def _inputs(self) -> list[int]:
+        return [self.entry, *(features for features, _ in self.blocks)][:-1]
 
     @nn.nowrap
     def in_full(self, x: Array) -> Array:

@@ -117,8 +117,8 @@ def _step(model, settings: Settings, state: State, videos: Videos, video: Array,
     return state._replace(params=params, batch_stats=batch_stats, optimizer=optimizer_state), value
 
 
-def _train(model, settings: Settings, state: State, replica: Assignment, videos: Videos, epoch: Array):
-    """All steps of the epoch: the new state and the mean loss."""
+def fit(model, settings: Settings, state: State, replica: Assignment, videos: Videos, epoch: Array):
+    """All training steps of an epoch: the new state and the mean loss."""
     epoch_key = random.fold_in(key(replica, settings, 1), epoch)
     shuffle_key, steps_key = random.split(epoch_key)
     # A number drawn per video, not per slot: the order does not depend on how far the replica is padded.
@@ -147,21 +147,23 @@ def predict(model, settings: Settings, state: State, videos: Videos, video: Arra
         slack = jnp.maximum(videos.length[one] - settings.clip_frames, 0)
         return random.randint(random.fold_in(windows_key, one), (settings.eval_windows,), 0, slack + 1)
 
-    def probability(one_clip):
-        which, start = one_clip
-        landmarks, neighbours = clips(videos, which[None], start[None], settings.clip_frames)
+    def probabilities(some):
+        which, start = some
+        landmarks, neighbours = clips(videos, which, start, settings.clip_frames)
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        dmarkers = standardise(state, videos.dmarkers[which])[None]
-        return jax.nn.sigmoid(model.apply(variables, landmarks, dmarkers, neighbours=neighbours))[0]
+        dmarkers = standardise(state, videos.dmarkers[which])
+        return jax.nn.sigmoid(model.apply(variables, landmarks, dmarkers, neighbours=neighbours))
 
     start = jax.vmap(draw)(video)
     which = jnp.broadcast_to(video[:, None], start.shape)
-    each = lax.map(probability, (which.reshape(-1), start.reshape(-1)), batch_size=settings.batch_size)
+    batches = -(-start.size // settings.batch_size)
+    padded = [jnp.resize(a, (batches, settings.batch_size)) for a in (which, start)]  # the last batch: with repeats
+    each = lax.map(probabilities, padded).reshape(-1)[: start.size]
     return jnp.mean(each.reshape(start.shape), axis=1)
 
 
 def run(model, settings: Settings, state: State, replica: Assignment, videos: Videos, epoch: Array):
     """One epoch: the new state, the mean training loss [], and the evaluated videos' probabilities [E] after it."""
-    state, loss = _train(model, settings, state, replica, videos, epoch)
+    state, loss = fit(model, settings, state, replica, videos, epoch)
     windows_key = random.fold_in(key(replica, settings, 2), epoch)
     return state, loss, predict(model, settings, state, videos, replica.evaluate, windows_key)
