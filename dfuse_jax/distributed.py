@@ -85,46 +85,41 @@ def agree(what: str, content: Mapping) -> None:
 
 
 def to_first(tree: Any) -> Any:
-    """The processes' arrays end to end along their first axis, on the host, in process 0; None in the others."""
-    if size() == 1:
-        return jax.tree.map(np.asarray, tree)
-    key, client = _next(), _jax.global_state.client
-    for number, leaf in enumerate(map(np.asarray, jax.tree.leaves(tree))):
-        if not first():
-            _send(f"{key}/{rank()}/{number}", leaf.tobytes(), keep=False)
-    if not first():
-        return None
-
-    def gathered(number, leaf):
-        parts = [leaf]
-        for other in range(1, size()):
-            name = f"{key}/{other}/{number}"
-            parts.append(np.frombuffer(_receive(name, other), leaf.dtype).reshape(leaf.shape))
-            client.key_value_delete(name)
-        return np.concatenate(parts)
-
-    leaves = [gathered(number, np.asarray(leaf)) for number, leaf in enumerate(jax.tree.leaves(tree))]
-    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
-
-
-def from_first(tree: Any, like: Any) -> Any:
-    """The inverse of `to_first`: this process' part of process 0's arrays, with shapes and types as in `like`."""
+    """The processes' arrays end to end along their first axis in process 0; None in the others."""
     if size() == 1:
         return tree
+    key, client = _next(), _jax.global_state.client
+    leaves, structure = jax.tree.flatten(tree)
+    if not first():
+        for number, leaf in enumerate(leaves):
+            _send(f"{key}/{rank()}/{number}", leaf.tobytes(), keep=False)
+        return None
+    for number, leaf in enumerate(leaves):
+        parts = [leaf]
+        for other in range(1, size()):
+            content = _receive(f"{key}/{other}/{number}", other)
+            parts.append(np.frombuffer(content, leaf.dtype).reshape(-1, *leaf.shape[1:]))
+            client.key_value_delete(f"{key}/{other}/{number}")
+        leaves[number] = np.concatenate(parts)
+    return jax.tree.unflatten(structure, leaves)
+
+
+def from_first(trees: list | None, like: Any) -> Any:
+    """Of the trees of arrays that process 0 has, one for each process, the own one; `like` has its shapes and types."""
+    if size() == 1:
+        return trees[0]
     key = _next()
-    own = []
-    leaves = jax.tree.leaves(tree) if first() else [None] * len(jax.tree.leaves(like))
-    for number, (whole, part) in enumerate(zip(leaves, jax.tree.leaves(like), strict=True)):
-        if first():
-            pieces = np.split(whole, size())
-            for other in range(1, size()):
-                _send(f"{key}/{other}/{number}", np.ascontiguousarray(pieces[other]).tobytes(), keep=False)
-            own.append(pieces[0])
-        else:
-            name = f"{key}/{rank()}/{number}"
-            own.append(np.frombuffer(_receive(name, 0), part.dtype).reshape(part.shape))
-            _jax.global_state.client.key_value_delete(name)
-    return jax.tree.unflatten(jax.tree.structure(like), own)
+    if first():
+        for other in range(1, size()):
+            for number, leaf in enumerate(jax.tree.leaves(trees[other])):
+                _send(f"{key}/{other}/{number}", np.ascontiguousarray(leaf).tobytes(), keep=False)
+        return trees[0]
+    leaves, structure = jax.tree.flatten(like)
+    for number, leaf in enumerate(leaves):
+        content = _receive(f"{key}/{rank()}/{number}", 0)
+        leaves[number] = np.frombuffer(content, leaf.dtype).reshape(leaf.shape)
+        _jax.global_state.client.key_value_delete(f"{key}/{rank()}/{number}")
+    return jax.tree.unflatten(structure, leaves)
 
 
 def fail(error: BaseException | str) -> None:

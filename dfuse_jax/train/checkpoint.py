@@ -57,7 +57,7 @@ class Checkpoints:
         Args:
             number: a damaged checkpoint of this number gives way.
             tree: what to write.
-            keep: numbers of older checkpoints that stay; of all others the newest two do.
+            keep: lower numbers whose checkpoints stay; of the others this one and the one before do.
             facts: JSON that describes it.
         """
         if number in self.numbers:
@@ -65,7 +65,7 @@ class Checkpoints:
         arguments = ocp.args.StandardSave(_flat(tree))
         self._manager.save(number, args=arguments, force=True, custom_metadata=dict(facts or {}))
         self._manager.wait_until_finished()
-        for old in self.numbers[:-2]:
+        for old in [n for n in self.numbers if n <= number][:-2]:
             if old not in keep:
                 self._manager.delete(old)
 
@@ -88,7 +88,8 @@ class Checkpoints:
                 continue
             return number, self._fit(number, found, likes[number])
         raise UserError(
-            f"{self.directory}: all checkpoints are damaged. Delete that folder to start from the beginning."
+            f"{self.directory}: all checkpoints are damaged ({', '.join(map(str, likes))}). Delete these folders to "
+            "train what they hold from its beginning."
         )
 
     def _fit(self, number: int, found: dict, like: Any) -> Any:

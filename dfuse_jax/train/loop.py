@@ -1,9 +1,8 @@
-"""All replicas, all epochs: `vmap` over the replicas of a device, `pmap` over devices, one compiled call an epoch."""
+"""All replicas, all epochs: `vmap` over the replicas of a device, one compiled call of each device an epoch."""
 
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,25 +14,16 @@ from dfuse_jax.train import epoch as _epoch
 from dfuse_jax.train.checkpoint import Checkpoints
 from dfuse_jax.train.epoch import Settings, State
 from dfuse_jax.train.interrupt import polite
-from dfuse_jax.train.passes import History, Layout, Progress, passes, put, rows
+from dfuse_jax.train.passes import History, Layout, Progress, join, passes, put, rows
 from dfuse_jax.train.replicas import Assignment, Videos, assign
 
 
-class _Compiled(NamedTuple):
-    """`share` videos with all devices, `init` all replicas of a pass, `run` an epoch of them."""
-
-    share: Callable
-    init: Callable
-    run: Callable
-
-
-def _compiled(model, settings: Settings, devices: Sequence[jax.Device]) -> _Compiled:
-    pmap = functools.partial(jax.pmap, devices=devices)
-    copy = pmap(lambda device, videos: videos, in_axes=(0, None))
-    share = functools.partial(copy, np.arange(len(devices)))
-    init = pmap(jax.vmap(functools.partial(_epoch.init, model, settings), in_axes=(0, None)))
+@functools.lru_cache(maxsize=4)
+def _compiled(model, settings: Settings) -> tuple[Callable, Callable]:
+    """`init` the replicas of a device, `run` an epoch of them: the same program on every device, however many."""
+    init = jax.vmap(functools.partial(_epoch.init, model, settings), in_axes=(0, None))
     run = jax.vmap(functools.partial(_epoch.run, model, settings), in_axes=(0, 0, None, None))
-    return _Compiled(share, init, pmap(run, in_axes=(0, 0, 0, None), donate_argnums=0))
+    return jax.jit(init), jax.jit(run, donate_argnums=0)
 
 
 def _abstract(model, settings: Settings, assignment: Assignment, videos: Videos) -> State:
@@ -102,9 +92,7 @@ def _save(checkpoints: Checkpoints, number: int, done: int, progress: Progress, 
 
 def _record(history: History, epoch: int, replicas: Sequence[Replica], said: Sequence[History]) -> None:
     """Enters what the processes say of their slots in an epoch; replicas and history are those of the pass."""
-    losses, probabilities = (
-        np.concatenate(parts).reshape(-1, *parts[0].shape[2:]) for parts in zip(*said, strict=True)
-    )
+    losses, probabilities = (np.concatenate(parts) for parts in zip(*said, strict=True))
     history.losses[epoch] = losses[: len(replicas)]
     for row, replica, found in zip(history.probabilities[epoch], replicas, probabilities, strict=False):
         evaluated = len(replica.val) + len(replica.test)  # then padding
@@ -144,9 +132,9 @@ def train(
         UserError: the checkpoints are of something else, or a pass does not fit the memory.
         KeyboardInterrupt: after Ctrl-C or SIGTERM in any process, once the epoch under way is done and saved.
     """
-    devices = jax.local_devices() if devices is None else list(devices)
+    devices = tuple(jax.local_devices() if devices is None else devices)
     size, epochs = size or len(replicas), settings.epochs
-    assignment, compiled, layout = assign(replicas), _compiled(model, settings, devices), Layout(len(devices), size)
+    assignment, (init, run), layout = assign(replicas), _compiled(model, settings), Layout(devices, size)
     like, history = _abstract(model, settings, assignment, videos), _empty(epochs, *assignment.evaluate.shape)
     trained = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), _trained(like)) if distributed.first() else None
     groups, done, left = passes(len(replicas), size), 0, []
@@ -158,23 +146,28 @@ def train(
         else:
             left.append((number, known, state))
     on_epoch(done, history)
-    everywhere = compiled.share(videos)
+    everywhere = [jax.device_put(videos, device) for device in devices]
+    nothing = History(*(a[0, :0] for a in history))  # what a device says that rests
     with polite() as wishes, _fitting(size):
         while left:
             number, known, state = left.pop(0)
             members = groups[number]
-            of_pass, slots = history.of(members), layout.slots(rows(assignment, members))
-            state = layout.place(state, like) if known else compiled.init(slots, everywhere)
+            of_pass, slots, shapes = history.of(members), layout.slots(rows(assignment, members)), rows(like, members)
+            states = layout.place(state, shapes) if known else list(map(init, slots, everywhere))
+            del state
             for epoch in range(known, epochs):
-                state, *said = compiled.run(state, slots, everywhere, np.int32(epoch))
-                said = distributed.exchange([*map(np.asarray, said), bool(wishes)])
+                found = [run(*of_device, np.int32(epoch)) for of_device in zip(states, slots, everywhere, strict=False)]
+                last, done = epoch + 1 == epochs, done + 1
+                states = [_trained(state) if last else state for state, *_ in found]
+                own = join([History(*said) for _, *said in found], nothing)
+                said = distributed.exchange([*own, bool(wishes)])
                 _record(of_pass, epoch, replicas[members.start : members.stop], [History(*a) for *a, _ in said])
-                stop, last, done = any(wish for *_, wish in said), epoch + 1 == epochs, done + 1
+                stop = any(wish for *_, wish in said)
                 if checkpoints is not None and ((epoch + 1) % checkpoints.every == 0 or last or stop):
-                    now = layout.gather(_trained(state) if last else state, len(members))
+                    now = layout.gather(states, _trained(shapes) if last else shapes)
                     _save(checkpoints, number, epoch + 1, Progress(now, of_pass), size)
                 on_epoch(done, history)
                 if stop and done < epochs * len(groups):
                     raise KeyboardInterrupt
-            put(trained, members, layout.gather(_trained(state), len(members)))
+            put(trained, members, layout.gather([_trained(state) for state in states], _trained(shapes)))
     return Progress(trained, history)

@@ -1,4 +1,4 @@
-"""Passes: which replicas train at once, how they lie on the devices of all processes, and where they stand."""
+"""Passes: which replicas train at once, how they lie on the devices of all processes, where they stand."""
 
 from typing import NamedTuple
 
@@ -51,51 +51,74 @@ class Progress(NamedTuple):
     history: History
 
 
-def rows(tree, members: range):
-    """[R, ...] -> [n, ...], those of a pass; also of shapes and types."""
+def rows(tree, members: range | np.ndarray):
+    """[R, ...] -> [n, ...], those of some replicas; also of shapes and types."""
+    index = slice(members.start, members.stop) if isinstance(members, range) else members
 
     def leaf(a):
         if isinstance(a, jax.ShapeDtypeStruct):
             return jax.ShapeDtypeStruct((len(members), *a.shape[1:]), a.dtype)
-        return a[members.start : members.stop]
+        return a[index]
 
     return jax.tree.map(leaf, tree)
 
 
+def join(parts: list, none):
+    """Trees [n, ...], end to end along their first axis, on the host; `none` if there are no parts."""
+    if len(parts) < 2:
+        return jax.tree.map(np.asarray, parts[0] if parts else none)
+    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+
+
+def _length(tree) -> int:
+    return jax.tree.leaves(tree)[0].shape[0]
+
+
 def put(whole, members: range, part) -> None:
-    """The inverse of `rows`: writes [n, ...] to its place in [R, ...], on the host."""
+    """The inverse of `rows`: writes [n, ...] to its place in [R, ...], on the host of process 0."""
+    if not distributed.first():
+        return
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):
         a[members.start : members.stop] = b
 
 
 class Layout(NamedTuple):
-    """The slots of a pass of `size` replicas: `devices` in each process, equally many on each device.
+    """The slots of a pass: of `size` replicas each device of each process has equally many.
 
-    Where replicas leave slots free, the last one is repeated.
+    Where the replicas of a pass fill a device only partly, the last one is repeated; a device without any rests.
     """
 
-    devices: int
+    devices: tuple[jax.Device, ...]  # of this process
     size: int
 
-    def slots(self, tree):
-        """Replicas [n, ...] on the host -> this process' slots, [devices, each, ...]."""
-        first = distributed.rank() * self.devices
-        return jax.tree.map(lambda a: a[first : first + self.devices], self._all(tree))
+    def slots(self, tree) -> list:
+        """Replicas [n, ...] on the host -> [each, ...] on each device of this process."""
+        return self._load(rows(tree, self._slots(tree, distributed.rank())))
 
-    def place(self, state: State | None, like: State) -> State:
+    def place(self, state: State | None, like: State) -> list[State]:
         """The same for a state that only process 0 has; `like` holds its shapes and types."""
-        if distributed.size() == 1:
-            return self._all(state)
-        own = jax.tree.map(lambda a: jax.ShapeDtypeStruct((self.devices, self._each(), *a.shape[1:]), a.dtype), like)
-        return distributed.from_first(self._all(state) if distributed.first() else None, own)
+        processes = range(distributed.size())
+        shares = [rows(state, self._slots(state, process)) for process in processes] if distributed.first() else None
+        return self._load(distributed.from_first(shares, rows(like, self._slots(like, distributed.rank()))))
 
-    def gather(self, state: State, replicas: int) -> State | None:
-        """The slots of all processes -> [n, ...] on the host of process 0; None in the others."""
-        return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:replicas], distributed.to_first(state))
+    def gather(self, states: list[State], like: State) -> State | None:
+        """The inverse, to the host of process 0; None in the others."""
+        none = jax.tree.map(lambda a: np.zeros((0, *a.shape[1:]), a.dtype), like)
+        whole = distributed.to_first(join(states, none))
+        return None if whole is None else rows(whole, range(_length(like)))
 
     def _each(self) -> int:
-        return -(-self.size // (self.devices * distributed.size()))
+        return -(-self.size // (len(self.devices) * distributed.size()))
 
-    def _all(self, tree):
-        slots = np.arange(self.devices * distributed.size() * self._each()).reshape(-1, self._each())
-        return jax.tree.map(lambda a: a[np.minimum(slots, len(a) - 1)], tree)
+    def _slots(self, tree, process: int) -> np.ndarray:
+        """Which of the replicas in `tree` the slots of a process hold."""
+        count, each = _length(tree), self._each()
+        first = process * len(self.devices)
+        used = range(first, min(first + len(self.devices), -(-count // each)))
+        return np.minimum(np.arange(used.start * each, max(used.stop, first) * each), count - 1)
+
+    def _load(self, tree) -> list:
+        """[devices * each, ...] -> [each, ...] on each device."""
+        each = self._each()
+        used = range(_length(tree) // each)
+        return [jax.device_put(rows(tree, range(d * each, (d + 1) * each)), self.devices[d]) for d in used]
