@@ -2,13 +2,14 @@
 
 import os
 import pathlib
+import sys
 import zlib
 
 LIMIT = 2 << 30  # bytes of what is kept
 
 
 def keep() -> None:
-    """Turns on JAX's persistent compilation cache, before JAX is imported; where it cannot be written, nothing happens.
+    """Turns on JAX's persistent compilation cache; where it cannot be written, nothing happens.
 
     It lies in ~/.cache/dfuse_jax/xla, or where JAX_COMPILATION_CACHE_DIR says (empty: nowhere). The oldest files beyond
     `LIMIT` are removed; several processes may use it at once, and all of it may be deleted at any time.
@@ -24,8 +25,16 @@ def keep() -> None:
     except OSError:
         return
     if writable:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+        _set("jax_compilation_cache_dir", str(folder))
+        _set("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _set(option: str, value: str | float) -> None:
+    """Sets an option of JAX that the environment leaves open, whether JAX is imported yet or not."""
+    if option.upper() not in os.environ:
+        os.environ[option.upper()] = str(value)
+        if "jax" in sys.modules:
+            sys.modules["jax"].config.update(option, value)
 
 
 def _processor() -> str:

@@ -123,17 +123,17 @@ def test_only_a_pass_whose_end_is_damaged_is_trained_again(tmp_path):
     seen, again = run(tmp_path)
     assert seen == [8, 9]
     same(again, whole)
-    assert numbers(tmp_path)[0] == 3
+    assert 3 in numbers(tmp_path)
 
 
 def test_the_estimate_counts_what_is_alive_at_once():
     def program(x):
-        a = jnp.exp(x)  # 1
-        b = jnp.sin(a) * jnp.cos(a)  # 3 with a and the two factors, 4 with their product
-        return jax.lax.fori_loop(0, 5, lambda _, c: jnp.tanh(c), b) + x  # b, and the loop's own two
+        a = jnp.exp(x)
+        b = jnp.sin(a) * jnp.cos(a)  # a, its sine and its cosine are three; then these two and b
+        return jax.lax.fori_loop(0, 5, lambda _, c: jnp.tanh(c), b)  # b and what the loop makes of it
 
     x = np.zeros(1000, np.float32)
-    assert memory._peak(jax.make_jaxpr(program)(x).jaxpr) == pytest.approx(4 * 4000, abs=50)
+    assert memory._peak(jax.make_jaxpr(program)(x).jaxpr) == pytest.approx(3 * 4000, abs=50)
     assert memory._peak(jax.make_jaxpr(lambda x: jnp.sum(x))(x).jaxpr) == 4
 
 
