@@ -68,9 +68,9 @@ def _define_processes():
     total = flags.DEFINE_integer("num_processes", None, "How many processes there are.", module_name=script)
 
     def together():
-        from dfuse_jax import distributed  # only now: --help need not wait for JAX
+        from dfuse_jax import cluster  # only now: --help need not wait for JAX
 
-        return distributed.joined(where.value, number.value, total.value)
+        return cluster.joined(where.value, number.value, total.value)
 
     return together
 

@@ -35,7 +35,7 @@ def pair(directory, *own, together=MANY, **more):
     ]
 
 
-def ended(processes, timeout=200):
+def ended(processes, timeout=500):
     """[(exit code, stdout, stderr)] of both; a test that fails leaves none behind."""
     try:
         ends = [process.communicate(timeout=timeout) for process in processes]
@@ -45,7 +45,7 @@ def ended(processes, timeout=200):
             process.kill()
 
 
-def wait_for(directory, pattern, seconds=200):
+def wait_for(directory, pattern, seconds=400):
     deadline = time.monotonic() + seconds
     while not list(directory.glob(pattern)) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -106,8 +106,8 @@ def test_an_error_of_one_is_told_by_both(single, tmp_path):
 # Process 1 dies; process 0 hears of it when heartbeats are missing, here sooner than the usual minute.
 IMPATIENT = """
 import runpy, sys
-from dfuse_jax import distributed
-distributed.HEARTBEAT_SECONDS = 10
+from dfuse_jax import cluster
+cluster.HEARTBEAT_SECONDS = 15
 sys.argv[0] = "launch/cv.py"
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from dfuse_jax import distributed
 from dfuse_jax.train import epoch as _epoch
 from dfuse_jax.train.epoch import Settings
 from dfuse_jax.train.replicas import Assignment, Videos
@@ -17,8 +18,12 @@ SHARE, SHARE_OF_RAM = 0.8, 0.5
 
 
 def fitting(model, settings: Settings, assignment: Assignment, videos: Videos, devices: Sequence[jax.Device]) -> int:
-    """How many of the replicas [R, ...] `devices` take at once, by an estimate (`of_replica`); at least one each."""
-    room = min(_limit(device, len(devices)) for device in devices) - _bytes(videos)
+    """How many of the replicas [R, ...] `devices` take at once, by an estimate (`of_replica`); at least one each.
+
+    Of several processes all must ask.
+    """
+    sharing = len(devices) * distributed.of_host()
+    room = min(_limit(device, sharing) for device in devices) - _bytes(videos)
     return len(devices) * max(1, int(room // of_replica(model, settings, assignment, videos)))
 
 
@@ -34,11 +39,11 @@ def of_replica(model, settings: Settings, assignment: Assignment, videos: Videos
     return _bytes(state) + _peak(epoch.jaxpr)
 
 
-def _limit(device: jax.Device, of: int) -> float:
+def _limit(device: jax.Device, sharing: int) -> float:
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return SHARE * stats["bytes_limit"]
-    return SHARE_OF_RAM * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / of
+    return SHARE_OF_RAM * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / sharing
 
 
 def _bytes(tree) -> int:
