@@ -35,6 +35,14 @@ def pair(directory, *own, together=MANY, **more):
     ]
 
 
+def slurm(arguments):
+    """Both processes of a run as SLURM's srun starts them, on one host."""
+    job = {"SLURM_JOB_ID": os.getpid(), "SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_NUM_NODES": 1}
+    job |= {"SLURM_NTASKS": 2, "SLURM_STEP_NUM_TASKS": 2}
+    tasks = [job | {"SLURM_PROCID": i, "SLURM_LOCALID": i} for i in (0, 1)]
+    return [start(arguments, **{name: str(value) for name, value in task.items()}) for task in tasks]
+
+
 def ended(processes, timeout=500):
     """[(exit code, stdout, stderr)] of both; a test that fails leaves none behind."""
     try:
@@ -99,7 +107,7 @@ def test_an_error_of_one_is_told_by_both(single, tmp_path):
             assert code == 2 and "Traceback" not in err + out
             line = err.strip().splitlines()[-1]
             assert line.startswith("error: ") and all(word in line for word in words), line
-    for code, _, err in ended(pair(single, together=TINY)):  # process 0 finds the folder to be another run's
+    for code, _, err in ended(slurm([*TINY, "--workdir", single])):  # process 0 finds the folder to be another run's
         assert code == 2 and "belongs to a run with another config" in err.strip().splitlines()[-1]
 
 

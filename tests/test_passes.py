@@ -126,6 +126,15 @@ def test_only_a_pass_whose_end_is_damaged_is_trained_again(tmp_path):
     assert 3 in numbers(tmp_path)
 
 
+def test_a_pass_that_does_not_fit_names_the_setting():
+    def on_epoch(done, history):
+        if done:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")  # as a device says it
+
+    with pytest.raises(UserError, match="^3 replicas at once do not fit .* --config.train.replicas_per_pass"):
+        train.train(Witness(14), numbered((20,) * 14), replicas(), SETTINGS, size=3, on_epoch=on_epoch)
+
+
 def test_the_estimate_counts_what_is_alive_at_once():
     def program(x):
         a = jnp.exp(x)

@@ -164,8 +164,8 @@ def train(
                 _record(of_pass, epoch, replicas[members.start : members.stop], [History(*a) for *a, _ in said])
                 stop = any(wish for *_, wish in said)
                 if checkpoints is not None and ((epoch + 1) % checkpoints.every == 0 or last or stop):
-                    now = layout.gather(states, _trained(shapes) if last else shapes)
-                    _save(checkpoints, number, epoch + 1, Progress(now, of_pass), size)
+                    kind = _trained(shapes) if last else shapes
+                    _save(checkpoints, number, epoch + 1, Progress(layout.gather(states, kind), of_pass), size)
                 on_epoch(done, history)
                 if stop and done < epochs * len(groups):
                     raise KeyboardInterrupt
