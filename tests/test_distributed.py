@@ -12,13 +12,16 @@ import time
 import pytest
 from scripts import ROOT, TINY, command, environment
 
-MANY = [*TINY, "--config.train.replicas_per_pass=8"]  # twelve replicas: two passes
+SMALL = [*TINY, "--config.model.steps=1", "--config.model.time_depth=0", "--config.train.eval_windows=1"]
+MANY = [*SMALL, "--config.train.replicas_per_pass=8"]  # twelve replicas: two passes
+LONG = [*MANY, "--config.train.epochs=3000"]
 
 
 def start(arguments, *, devices=1, script=None, **more):
     """A process; `script` takes the place of launch/cv.py."""
     line = command("cv", *arguments) if script is None else [sys.executable, "-c", script, *map(str, arguments)]
-    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    # Compiling takes most of the time.
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(line, cwd=ROOT, env=environment() | flags | more, **pipes)
 
@@ -89,8 +92,9 @@ def test_killed_and_started_again_both_end_as_a_single_process(single, tmp_path)
     assert results(tmp_path) == results(single)
 
 
+@pytest.mark.slow
 def test_interrupting_one_stops_both_after_the_epoch(tmp_path):
-    processes = pair(tmp_path, together=[*MANY, "--config.train.epochs=300"])
+    processes = pair(tmp_path, together=LONG)
     wait_for(tmp_path, "checkpoints/2")
     processes[1].send_signal(signal.SIGTERM)
     for code, _, err in ended(processes):
@@ -121,9 +125,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_when_one_is_killed_the_other_ends(tmp_path, killed):
-    processes = pair(tmp_path, together=[*MANY, "--config.train.epochs=100000"], script=IMPATIENT)
+    processes = pair(tmp_path, together=LONG, script=IMPATIENT)
     wait_for(tmp_path, "checkpoints/2")
     processes[killed].kill()
     begin = time.monotonic()

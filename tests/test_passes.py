@@ -131,7 +131,7 @@ def test_a_pass_that_does_not_fit_names_the_setting():
         if done:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")  # as a device says it
 
-    with pytest.raises(UserError, match="^3 replicas at once do not fit .* --config.train.replicas_per_pass"):
+    with pytest.raises(UserError, match=r"^3 replicas at once do not fit .* --config.train.replicas_per_pass"):
         train.train(Witness(14), numbered((20,) * 14), replicas(), SETTINGS, size=3, on_epoch=on_epoch)
 
 
