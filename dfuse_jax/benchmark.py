@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import jax
 from ml_collections import ConfigDict
 
-from dfuse_jax import crossval, recipe, workdir
+from dfuse_jax import crossval, distributed, recipe, workdir
 from dfuse_jax.errors import UserError
 from dfuse_jax.models import registry
 from dfuse_jax.models.fusion import FUSIONS
@@ -70,6 +70,8 @@ def run(config: ConfigDict, directory: pathlib.Path, say: Callable[[str], None] 
         directory: holds the table and a folder for each fusion; what lies there from an earlier call is not run again.
         say: takes a line for each fusion.
 
+    Of several processes (see `distributed`) all train, and the first alone reads and writes `directory`.
+
     Returns:
         What benchmark.json holds: the chosen fusions, in their order.
 
@@ -80,13 +82,14 @@ def run(config: ConfigDict, directory: pathlib.Path, say: Callable[[str], None] 
     with warnings.catch_warnings():  # the lines and the table say so of all fusions at once
         warnings.filterwarnings("ignore", "the fusion .* cannot see the encoder")
         facts = {name: describe(of_name) for name, of_name in variants.items()}
+        distributed.agree("config", workdir.flatten(config.to_dict()))
         with workdir.locked(directory):
-            workdir.compare(directory / "config.json", shared(config), "config")
+            distributed.by_first(workdir.compare, directory / "config.json", shared(config), "config")
             return _run(variants, facts, shared(config), directory, say)
 
 
 def _run(variants: Mapping, facts: Mapping, base: Mapping, directory: pathlib.Path, say: Callable) -> dict:
-    done = {name: found for name, of_name in variants.items() if (found := _finished(of_name, directory / name))}
+    done = distributed.by_first(_done, variants, directory)
     if done:
         say(f"Finished already: {', '.join(done)}.")
     left = [name for name in variants if name not in done]
@@ -94,9 +97,9 @@ def _run(variants: Mapping, facts: Mapping, base: Mapping, directory: pathlib.Pa
     for number, name in enumerate(left, 1):
         if prepared is None:
             prepared = crossval.prepare(variants[name])
-            workdir.claim(directory / "config.json", base, "config")  # only now: it led to data
-            fingerprint = crossval.fingerprint(prepared.samples, prepared.folds)
-            workdir.claim(directory / "data.json", fingerprint, "data set")
+            data = crossval.fingerprint(prepared.samples, prepared.folds)
+            distributed.agree("data set", data)
+            distributed.by_first(crossval.claim, directory, base, data)  # only now: the config led to data
         say(f"[{number}/{len(left)}] {name}: {FUSIONS[name].line}")
         done[name] = crossval.cross_validate(variants[name], directory / name, prepared)
         jax.clear_caches()  # what is compiled for one fusion serves no other
@@ -105,6 +108,10 @@ def _run(variants: Mapping, facts: Mapping, base: Mapping, directory: pathlib.Pa
             seconds = (time.perf_counter() - begin) / number * (len(left) - number)
             say(f"{name} is done; about {_span(seconds)} to go for the other {len(left) - number}.")
     return _write(variants, facts, done, directory)
+
+
+def _done(variants: Mapping, directory: pathlib.Path) -> dict:
+    return {name: found for name, of_name in variants.items() if (found := _finished(of_name, directory / name))}
 
 
 def _finished(config: ConfigDict, directory: pathlib.Path) -> dict | None:
@@ -120,9 +127,12 @@ def _finished(config: ConfigDict, directory: pathlib.Path) -> dict | None:
 
 
 def _write(variants: Mapping, facts: Mapping, done: Mapping, directory: pathlib.Path) -> dict:
-    found = standings.standings({name: done[name] for name in variants if name in done}, facts)
-    standings.write(directory, found)
-    return found
+    def write():
+        found = standings.standings({name: done[name] for name in variants if name in done}, facts)
+        standings.write(directory, found)
+        return found
+
+    return distributed.by_first(write)
 
 
 def _span(seconds: float) -> str:

@@ -1,5 +1,6 @@
-"""What the scripts in launch/ share: one-line errors, `--debug` for where they came from, exit codes."""
+"""What the scripts in launch/ share: one-line errors, `--debug` for where they came from, exit codes, processes."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import traceback
 
 from absl import app, flags, logging
 
+from dfuse_jax import compilation
 from dfuse_jax.errors import UserError
 
 flags.disclaim_key_flags()
@@ -14,11 +16,18 @@ flags.disclaim_key_flags()
 _DEBUG = flags.DEFINE_bool("debug", False, "Show where an error came from.", module_name=sys.argv[0])
 
 
-def run(main) -> None:
+def run(main, *, processes: bool = False) -> None:
     """Runs `main(argv)` as an absl app, then exits: 0, or 2 with one `error: ...` line for a UserError or a bad flag.
 
-    An interrupted script exits with 130 and says so in one line. `--debug` adds the traceback.
+    An interrupted script exits with 130 and says so in one line. `--debug` adds the traceback. What XLA compiles is
+    kept for the next start.
+
+    Args:
+        main: the script.
+        processes: whether several processes may run it together; this defines the flags that say so.
     """
+    compilation.keep()
+    together = _define_processes() if processes else contextlib.nullcontext
 
     def guarded(argv):
         if not _DEBUG.value:
@@ -27,13 +36,43 @@ def run(main) -> None:
         # are written whole or not at all, and training handles the signal itself.
         signal.signal(signal.SIGINT, lambda *_: _interrupted(os._exit))
         try:
-            return main(argv)
+            with together():
+                return main(argv)
         except UserError as error:
             _fail(error, debug=_DEBUG.value)
         except KeyboardInterrupt:
             _interrupted()
 
     app.run(guarded, flags_parser=_parse)
+
+
+def say(line: str) -> None:
+    """Prints a line; of several processes the first does."""
+    from dfuse_jax import distributed  # it imports JAX
+
+    if distributed.first():
+        print(line, flush=True)
+
+
+def _define_processes():
+    """Defines the flags of many processes; returns what joins them."""
+    script = sys.argv[0]
+    where = flags.DEFINE_string(
+        "coordinator",
+        None,
+        "HOST:PORT of process 0, where several processes train together. Start the same command once for each, with "
+        "its --process_id. Not needed under SLURM, nor for the devices of one machine, which one process uses all.",
+        module_name=script,
+    )
+    number = flags.DEFINE_integer("process_id", None, "The number of this process, from 0.", module_name=script)
+    total = flags.DEFINE_integer("num_processes", None, "How many processes there are.", module_name=script)
+
+    def together():
+        from dfuse_jax import cluster  # only now: --help need not wait for JAX
+
+        return cluster.joined(where.value, number.value, total.value)
+
+    return together
 
 
 def define_config(default: str, help_string: str = "The configuration; --config.a.b=value sets a field of it."):
@@ -78,4 +117,6 @@ def _fail(message, debug):
 def _interrupted(leave=sys.exit):
     print("interrupted: what is finished is kept; the same command goes on from there.", file=sys.stderr)
     sys.stderr.flush()
+    if leave is os._exit and (distributed := sys.modules.get("dfuse_jax.distributed")):
+        distributed.fail("it was interrupted")
     leave(130)

@@ -1,5 +1,6 @@
 """The whole way: samples -> D-Markers and clips -> all folds at once -> report."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -13,7 +14,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from dfuse_jax import recipe, report, train, workdir
+from dfuse_jax import distributed, recipe, report, train, workdir
 from dfuse_jax.data import features, readers
 from dfuse_jax.data.folds import Fold, make_replicas
 from dfuse_jax.data.samples import Sample, scale
@@ -98,6 +99,8 @@ def prepare(config: ConfigDict) -> Prepared:
 def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepared | None = None) -> dict | None:
     """Trains and tests every fold, and writes the report into `directory`; goes on where an earlier call stopped.
 
+    Of several processes (see `distributed`) all train, and the first alone reads and writes `directory`.
+
     Args:
         config: a recipe.
         directory: made if it is not there.
@@ -107,19 +110,44 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepar
         What results.json holds; None if the run was finished already.
 
     Raises:
-        UserError: bad config, bad data, or a folder of another run.
+        UserError: bad config, bad data, a folder of another run, or processes that differ in these.
     """
     recipe.check(config)
     _check_model(config)
+    content = config.to_dict()
+    distributed.agree("config", workdir.flatten(content))
     with workdir.locked(directory):
-        workdir.compare(directory / "config.json", config.to_dict(), "config")
-        if (directory / "results.json").exists():
+        if distributed.by_first(_finished, directory, content):
             return None
         begin = time.perf_counter()
         prepared = prepare(config) if prepared is None else prepared
-        workdir.claim(directory / "config.json", config.to_dict(), "config")  # only now: it led to data
-        workdir.claim(directory / "data.json", fingerprint(prepared.samples, prepared.folds), "data set")
+        found = fingerprint(prepared.samples, prepared.folds)
+        distributed.agree("data set", found)
+        distributed.by_first(claim, directory, content, found)  # only now: the config led to data
         return _run(config, directory, prepared, begin)
+
+
+def _finished(directory: pathlib.Path, config: Mapping) -> bool:
+    workdir.compare(directory / "config.json", config, "config")
+    return (directory / "results.json").exists()
+
+
+def claim(directory: pathlib.Path, config: Mapping, data: Mapping) -> None:
+    """Makes the folder one of this config and data, or raises UserError if it is another's."""
+    workdir.claim(directory / "config.json", config, "config")
+    workdir.claim(directory / "data.json", data, "data set")
+
+
+def _pass_size(config: ConfigDict, checkpoints: train.Checkpoints, model, settings, replicas, videos) -> int:
+    """Replicas of a pass: those that the checkpoints began with, that the config gives, or that fit all processes."""
+    begun = distributed.by_first(lambda: checkpoints.facts.get("replicas_per_pass"))
+    if begun:
+        return begun
+    devices = jax.local_devices()
+    at_most = config.train.replicas_per_pass or distributed.size() * min(
+        distributed.exchange(train.fitting(model, settings, train.assign(replicas), videos, devices))
+    )
+    return train.pass_size(len(replicas), at_most, len(devices) * distributed.size())
 
 
 def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin: float) -> dict:
@@ -129,14 +157,15 @@ def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin:
     replicas = make_replicas(folds, labels, subjects, runs=config.cv.runs, validation_share=share, seed=config.seed)
     model, settings = build_model(config.model.to_dict()), build_settings(config.to_dict())
     videos = train.pack(model, [scale(s.landmarks) for s in samples], labels, dmarkers)
-    checkpoints = train.Checkpoints(directory / "checkpoints", every=config.train.checkpoint_every)
-    watch = Watch(settings.epochs, replicas, labels)
-    try:
-        state, history = train.train(model, videos, replicas, settings, checkpoints=checkpoints, on_epoch=watch)
-    finally:
-        watch.bar.close()
-        checkpoints.close()
-    _export(directory / "model", state, [r for r, replica in enumerate(replicas) if not replica.validated])
+    with contextlib.closing(
+        train.Checkpoints(directory / "checkpoints", every=config.train.checkpoint_every)
+    ) as checkpoints:
+        size = _pass_size(config, checkpoints, model, settings, replicas, videos)
+        watch = Watch(settings.epochs, replicas, labels, train.passes(len(replicas), size))
+        with contextlib.closing(watch.bar):
+            state, history = train.train(
+                model, videos, replicas, settings, checkpoints=checkpoints, on_epoch=watch, size=size
+            )
     steps = [max(len(replica.train) // settings.batch_size, 1) for replica in replicas]
     evaluated = sum(len(replica.val) + len(replica.test) for replica in replicas) * settings.eval_windows
     outcome = report.Outcome(
@@ -156,4 +185,9 @@ def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin:
         clips=sum(steps) * settings.batch_size + evaluated,
         config=json.loads(json.dumps(config.to_dict())),
     )
-    return report.write(directory, outcome)
+
+    def write():
+        _export(directory / "model", state, [r for r, replica in enumerate(replicas) if not replica.validated])
+        return report.write(directory, outcome)
+
+    return distributed.by_first(write)

@@ -52,6 +52,7 @@ def paper(fusion: str, database: str) -> ConfigDict:
                 "clip_frames": 16,
                 "eval_windows": 5,
                 "checkpoint_every": 10,
+                "replicas_per_pass": 0,  # how many replicas train at once, on all devices; 0: as many as fit
             },
         }
     )
@@ -148,7 +149,7 @@ def check(config: ConfigDict) -> None:
     _range(config, "model", "dropout", 0, 0.99)
     _check_blocks(config.model.entry, config.model.blocks)
     _range(config, "train", "epochs batch_size clip_frames eval_windows checkpoint_every", 1)
-    _range(config, "train", "learning_rate last_epoch_factor weight_decay", 0)
+    _range(config, "train", "learning_rate last_epoch_factor weight_decay replicas_per_pass", 0)
 
 
 def _check_blocks(entry: int, blocks: tuple | list) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, and that one process at a time works in it."""
+"""The folder of a run: whose it is, and that one run at a time works in it."""
 
 import contextlib
 import fcntl
@@ -6,6 +6,7 @@ import json
 import pathlib
 from collections.abc import Mapping
 
+from dfuse_jax import distributed
 from dfuse_jax.errors import UserError
 from dfuse_jax.files import atomic
 
@@ -42,7 +43,13 @@ def claim(path: pathlib.Path, content: Mapping, what: str) -> None:
 
 @contextlib.contextmanager
 def locked(directory: pathlib.Path):
-    """Makes the folder and holds it for this process; the lock is gone with the process, however that ends."""
+    """Makes the folder and holds it for this process; the lock is gone with the process, however that ends.
+
+    Of several processes the first does that for all.
+    """
+    if not distributed.first():
+        yield
+        return
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / ".lock").open("w")

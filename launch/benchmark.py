@@ -33,11 +33,11 @@ def main(argv):
 
     digest = hashlib.sha256(json.dumps(benchmark.shared(config), sort_keys=True).encode()).hexdigest()[:8]
     directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
-    print(f"{config.name}: {config.note}", flush=True)
-    found = benchmark.run(config, directory, lambda line: print(line, flush=True))
-    print(sheets.console(found))
-    print(f"Results: {directory}/benchmark.md")
+    cli.say(f"{config.name}: {config.note}")
+    found = benchmark.run(config, directory, cli.say)
+    cli.say(sheets.console(found))
+    cli.say(f"Results: {directory}/benchmark.md")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes=True)

@@ -30,14 +30,14 @@ def main(argv):
 
     from dfuse_jax import crossval, recipe, report  # only now: --help need not wait for JAX
 
-    print(f"{config.name}: {recipe.note(config)}", flush=True)
+    cli.say(f"{config.name}: {recipe.note(config)}")
     results = crossval.cross_validate(config, directory)
     if results is None:
-        print(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")
+        cli.say(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")
         return
-    print(report.console(results))
-    print(f"Results: {directory}/")
+    cli.say(report.console(results))
+    cli.say(f"Results: {directory}/")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes=True)

@@ -1,4 +1,4 @@
-"""Run by test_train.py with 8 devices and float64: what a fold ends with depends on nobody beside it."""
+"""Run by test_train.py with 8 devices and float64: what a fold ends with depends on nobody beside or before it."""
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ def close(many, row, one):
 
 
 def main():
-    """Trains 3 unequal folds together on 1 and on 8 devices, and one of them alone."""
+    """Trains 3 unequal folds together on 1 and on 8 devices, one after another, and one of them alone."""
     model = DFuseSmileNet(
         points=24,
         neighbours=4,
@@ -50,6 +50,9 @@ def main():
     spread = train.train(model, videos, replicas, settings, devices=devices)
     for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(spread), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
+    after = train.train(model, videos, replicas, settings, devices=devices[:1], size=1)
+    for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(spread), strict=True):
+        np.testing.assert_array_equal(a, b)  # the same program, once on three devices, once three times on one
     head = together.state.params["head"]["kernel"]
     assert np.abs(head[0] - head[1]).max() > 1e-3  # the comparisons above could have failed
     print(len(devices), "devices")

@@ -1,5 +1,6 @@
 """The wrapper around every script of launch/: what a user sees of errors, and exit codes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def script(tmp_path):
 
     def start(*arguments):
         command = [sys.executable, "script.py", *arguments]
-        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, **pipes)
 
     return start
 

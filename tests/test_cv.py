@@ -129,6 +129,7 @@ def test_killed_at_any_moment_and_interrupted_it_ends_with_the_same_numbers(fini
         (["--config.train.epohcs=5"], ["epohcs"]),
         (["--config.train.epochs=many"], ["epochs"]),
         (["--config.train.epochs=0"], ["config.train.epochs is 0", "at least 1"]),
+        (["--config.train.replicas_per_pass=-1"], ["config.train.replicas_per_pass is -1", "at least 0"]),
         (["--config.train.learning_rate=inf"], ["config.train.learning_rate is inf"]),
         (["--config.seed=-1"], ["config.seed is -1", "from 0 to"]),
         (["--config.model.blocks=5"], ["config.model.blocks", "pairs"]),

@@ -2,7 +2,9 @@
 
 from dfuse_jax.train.checkpoint import Checkpoints
 from dfuse_jax.train.epoch import Settings, State, predict
-from dfuse_jax.train.loop import History, Progress, blank, train
+from dfuse_jax.train.loop import blank, train
+from dfuse_jax.train.memory import fitting
+from dfuse_jax.train.passes import History, Progress, pass_size, passes
 from dfuse_jax.train.replicas import Assignment, Videos, assign, pack
 
 __all__ = [
@@ -15,7 +17,10 @@ __all__ = [
     "Videos",
     "assign",
     "blank",
+    "fitting",
     "pack",
+    "pass_size",
+    "passes",
     "predict",
     "train",
 ]

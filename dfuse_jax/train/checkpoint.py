@@ -1,6 +1,7 @@
 """Checkpoints of a whole training run, written by Orbax: whole or not there, whenever the process dies."""
 
 import pathlib
+from collections.abc import Container, Mapping
 from typing import Any
 
 import jax
@@ -8,7 +9,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 
+from dfuse_jax import distributed
 from dfuse_jax.errors import UserError
+
+_ALONE = ocp.options.MultiprocessingOptions(
+    primary_host=0, active_processes={0}, barrier_sync_key_prefix="dfuse-checkpoints"
+)
 
 
 def _flat(tree: Any) -> dict[str, Any]:
@@ -20,44 +26,70 @@ def _line(error: Exception) -> str:
 
 
 class Checkpoints:
-    """Numbered checkpoints in a folder, of which the newest two are kept."""
+    """Numbered checkpoints in a folder. Of several processes the first alone reads and writes them."""
 
     def __init__(self, directory, *, every: int = 1, create: bool = True):
         self.every = every
         self.directory = pathlib.Path(directory).absolute()
-        # Synchronous: what is written is a copy on the host that nobody needs any more.
-        options = ocp.CheckpointManagerOptions(max_to_keep=2, create=create, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(self.directory, options=options)
+        self._manager = None
+        if distributed.first():
+            if create:
+                self.directory.mkdir(parents=True, exist_ok=True)
+            # Synchronous: what is written is a copy on the host that nobody needs any more.
+            options = ocp.CheckpointManagerOptions(
+                create=False, enable_async_checkpointing=False, multiprocessing_options=_ALONE
+            )
+            self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     @property
-    def latest(self) -> int | None:
-        """The number of the newest checkpoint, None if there is none."""
-        return self._manager.latest_step()
+    def numbers(self) -> list[int]:
+        """Of all checkpoints, ascending."""
+        return sorted(self._manager.all_steps())
 
-    def save(self, number: int, tree: Any) -> None:
-        """Writes a tree of arrays on the host as checkpoint `number`."""
-        self._manager.save(number, args=ocp.args.StandardSave(_flat(tree)))
+    @property
+    def facts(self) -> Mapping:
+        """What was said of the newest checkpoint, {} if there is none."""
+        return (self._manager.metadata(self.numbers[-1]).custom_metadata or {}) if self.numbers else {}
+
+    def save(self, number: int, tree: Any, *, keep: Container[int] = (), facts: Mapping | None = None) -> None:
+        """Writes a tree of arrays on the host as checkpoint `number`.
+
+        Args:
+            number: a damaged checkpoint of this number gives way.
+            tree: what to write.
+            keep: lower numbers whose checkpoints stay; of the others this one and the one before do.
+            facts: JSON that describes it.
+        """
+        if number in self.numbers:
+            self._manager.delete(number)
+        arguments = ocp.args.StandardSave(_flat(tree))
+        self._manager.save(number, args=arguments, force=True, custom_metadata=dict(facts or {}))
         self._manager.wait_until_finished()
+        for old in [n for n in self.numbers if n <= number][:-2]:
+            if old not in keep:
+                self._manager.delete(old)
 
     def restore(self, like: Any) -> tuple[int, Any]:
         """The newest checkpoint that can be read: its number and its tree, of NumPy arrays.
 
         Args:
-            like: a tree of arrays, or of their shapes and types, that the checkpoint must have.
+            like: a tree of arrays, or of their shapes and types, that the checkpoint must have; or a dict of such trees
+                by number, of which checkpoints one is wanted.
 
         Raises:
             UserError: it is of another model, or all are damaged.
         """
-        numbers = sorted(self._manager.all_steps(), reverse=True)
-        for number in numbers:
+        likes = like if isinstance(like, dict) else dict.fromkeys(self.numbers, like)
+        for number in sorted(likes, reverse=True):
             try:
                 found = self._manager.restore(number, args=ocp.args.StandardRestore())
             except Exception as error:  # Orbax passes on whatever its storage layers raise
                 logging.warning("%s: checkpoint %d is damaged (%s).", self.directory, number, _line(error))
                 continue
-            return number, self._fit(number, found, like)
+            return number, self._fit(number, found, likes[number])
         raise UserError(
-            f"{self.directory}: all checkpoints are damaged. Delete that folder to start from the beginning."
+            f"{self.directory}: all checkpoints are damaged ({', '.join(map(str, likes))}). Delete these folders to "
+            "train what they hold from its beginning."
         )
 
     def _fit(self, number: int, found: dict, like: Any) -> Any:
@@ -78,4 +110,5 @@ class Checkpoints:
 
     def close(self) -> None:
         """Gives back what Orbax holds."""
-        self._manager.close()
+        if self._manager is not None:
+            self._manager.close()
