@@ -3,6 +3,7 @@
 The videos must be found under the same paths on every machine (a shared file system); the output folder need not be.
 """
 
+import importlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -45,6 +46,14 @@ def run(jobs: Iterable, address: str, workers: int | None = None) -> Iterator[tu
 
 
 def _connect(ray, address, workers):
+    try:
+        importlib.import_module("pyarrow")  # which Ray does without, unless there is one
+    except ModuleNotFoundError:
+        pass
+    except ImportError as error:
+        raise UserError(
+            f'Ray stumbles over pyarrow ({error}). Install one that fits: pip install "pyarrow<26"'
+        ) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own = {"num_cpus": workers or cores(), "include_dashboard": False} if address == "local" else {}
     try:
@@ -65,7 +74,9 @@ def _task(job, expected):
 
 def _result(ray, ended, job):
     try:
-        return ray.get(ended)
+        result = ray.get(ended)
+        reason = result.reason and result.reason.replace(str(job.path.absolute()), str(job.path))
+        return result._replace(reason=reason)
     except ray.exceptions.RayTaskError as error:
         raise UserError(f"Ray: {' '.join(str(error.cause).split())}") from error
     except ray.exceptions.RayError as error:

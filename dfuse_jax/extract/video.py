@@ -58,6 +58,7 @@ def read_frames(path: str | os.PathLike) -> tuple[Video, Iterator[Frame]]:
             raise UserError(f"{path}: is a picture, not a video. Pass the video itself.")
         # Other backends take a path for a pattern of names. One thread: videos are what is done in parallel.
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # some builds of OpenCV leave it off
         opened = capture.isOpened()
         fps, promised = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         readable, first = capture.read()
