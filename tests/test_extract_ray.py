@@ -33,5 +33,5 @@ def test_the_same_bytes(tmp_path, monkeypatch):
 
 
 def test_a_cluster_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match=r"--ray 127\.0\.0\.1:1: no Ray cluster answers"):
+    with pytest.raises(UserError, match=r"--ray 127\.0\.0\.1:1: nothing answers there"):
         extract_all([Job(tmp_path / "a.avi", "a")], tmp_path / "out", ray="127.0.0.1:1")

@@ -6,6 +6,7 @@ The videos must be found under the same paths on every machine (a shared file sy
 import importlib
 import logging
 import os
+import socket
 from collections.abc import Iterable, Iterator
 
 from dfuse_jax.errors import UserError
@@ -14,6 +15,7 @@ from dfuse_jax.extract.native import require
 from dfuse_jax.extract.processes import cores
 from dfuse_jax.extract.work import Result, versions, work
 
+WAIT = 10  # seconds for a cluster to answer
 QUEUED = 2  # tasks per core: one at work, one that waits for it
 
 
@@ -55,12 +57,26 @@ def _connect(ray, address, workers):
             f'Ray stumbles over pyarrow ({error}). Install one that fits: pip install "pyarrow<26"'
         ) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    _knock(address)
     own = {"num_cpus": workers or cores(), "include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except Exception as error:  # of many kinds: refused, of another version, a bad address
         line = " ".join(str(error).split())
         raise UserError(f"--ray {address}: no Ray cluster answers ({line}). Start one: ray start --head") from error
+
+
+def _knock(address):
+    """Ray itself waits minutes for a cluster that is not there."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:  # local, auto
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=WAIT).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--ray {address}: nothing answers there ({error}). Start a cluster: ray start --head"
+        ) from error
 
 
 def _task(job, expected):
