@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
 from dfuse_jax.data import samples
 from dfuse_jax.errors import UserError
@@ -42,7 +43,7 @@ def report(out: pathlib.Path) -> list[pathlib.Path]:
             writer.writerows(quality.row(name, entry) for name, entry in entries.items())
         for stale in set(out.glob("contact_sheet*.png")) - set(paths):
             stale.unlink()
-        for path, names in zip(paths, pages, strict=True):
+        for path, names in zip(tqdm(paths, "contact sheets", leave=False, disable=None), pages, strict=True):
             with atomic(path, "wb") as file:
                 draw(out, names, entries).save(file, format="png")
     except OSError as error:
