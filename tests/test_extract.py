@@ -15,7 +15,8 @@ from faces import photo_to_image, portrait, render_smile, smiling, write_video
 
 from dfuse_jax.data import samples
 from dfuse_jax.errors import UserError
-from dfuse_jax.extract.mesh import extract, prepare
+from dfuse_jax.extract.mesh import extract
+from dfuse_jax.extract.solutions import prepare
 from dfuse_jax.extract.video import read_frames
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "launch" / "extract.py"

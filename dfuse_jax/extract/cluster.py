@@ -10,9 +10,9 @@ import socket
 from collections.abc import Iterable, Iterator
 
 from dfuse_jax.errors import UserError
-from dfuse_jax.extract import mesh
 from dfuse_jax.extract.native import require
 from dfuse_jax.extract.processes import cores
+from dfuse_jax.extract.solutions import prepare
 from dfuse_jax.extract.work import Result, versions, work
 
 WAIT = 10  # seconds for a cluster to answer
@@ -84,7 +84,7 @@ def _task(job, expected):
     if found != expected:
         raise UserError(f"{os.uname().nodename} has {found}, but {expected} is here. Install the same on all machines.")
     require("cv2").setNumThreads(1)
-    mesh.prepare()
+    prepare()
     return work(job)
 
 

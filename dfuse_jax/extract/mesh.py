@@ -1,7 +1,6 @@
 """Landmarks of the face in a video, by MediaPipe's Attention Mesh."""
 
 import contextlib
-import functools
 import os
 import pathlib
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import numpy as np
 from dfuse_jax.data.samples import Sample
 from dfuse_jax.errors import UserError
 from dfuse_jax.extract import crowd, gaps
-from dfuse_jax.extract.native import quiet, require
+from dfuse_jax.extract.solutions import boxes, landmarks, prepare, restart
 from dfuse_jax.extract.video import check_rate, read_frames, rhythm
 from dfuse_jax.files import checksum
 
@@ -67,8 +66,8 @@ def examine(path: str | os.PathLike, *, on_frame: OnFrame | None = None) -> Foun
     on_frame = on_frame or (lambda done, promised: None)
     mesh, detector = prepare()
     try:
-        _restart(mesh)
-        _restart(detector)
+        restart(mesh)
+        restart(detector)
         video, times, faces, others = _one(path, mesh, detector, on_frame)
         if others:
             video, times, faces, others = _one_of_several(path, mesh, detector, on_frame)
@@ -80,40 +79,11 @@ def examine(path: str | os.PathLike, *, on_frame: OnFrame | None = None) -> Foun
         raise UserError(f"{path}: no face found in any of its {lost} frames. Pass a video of a face.")
     fps, positions = rhythm(times, video.fps)
     check_rate(path, fps)
-    landmarks, interpolated = gaps.fill(faces, positions)
-    if interpolated and gaps.too_many(interpolated, len(landmarks)):
+    filled, interpolated = gaps.fill(faces, positions)
+    if interpolated and gaps.too_many(interpolated, len(filled)):
         raise UserError(_missing(path, faces, times, interpolated))
-    sample = Sample(path.stem, landmarks, fps, video.image_size, source=checksum(path), interpolated=interpolated)
+    sample = Sample(path.stem, filled, fps, video.image_size, source=checksum(path), interpolated=interpolated)
     return Found(sample, len(faces), lost, others, bool((positions % 1).any()))
-
-
-@functools.cache
-def prepare():
-    """Attention Mesh and a face detector, one of each in a process: loading takes longer than a short video."""
-    try:
-        solutions = require("mediapipe").solutions
-    except AttributeError as error:  # later releases dropped them
-        raise UserError(
-            'This mediapipe release has no Face Mesh; one that has: pip install -e ".[extract]" in the checkout'
-        ) from error
-    with quiet():
-        mesh = solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
-        detector = solutions.face_detection.FaceDetection(model_selection=1)  # also far, small faces
-        for solution in (mesh, detector):
-            _load(solution)
-    return mesh, detector
-
-
-def _restart(solution):
-    """Nothing of the last video is left in it."""
-    with quiet():
-        solution.reset()
-        _load(solution)
-
-
-def _load(solution):
-    """It loads its model, and logs it, after it is said to have started: waits for that."""
-    solution.process(np.zeros((64, 64, 3), np.uint8))
 
 
 def _one(path, mesh, detector, on_frame):
@@ -123,10 +93,10 @@ def _one(path, mesh, detector, on_frame):
     with contextlib.closing(frames):
         for index, (time, image) in enumerate(frames):
             times.append(time)
-            faces.append(_landmarks(mesh, image))
+            faces.append(landmarks(mesh, image))
             # One look at two faces may be a false alarm, so the frame after it is looked at too.
             if index % EVERY == 0 or suspect:
-                several = len(_boxes(detector, image)) > 1
+                several = len(boxes(detector, image)) > 1
                 if several and suspect:
                     return video, np.array(times), faces, 1
                 suspect = several
@@ -140,32 +110,17 @@ def _one_of_several(path, mesh, detector, on_frame):
     seen = []
     with contextlib.closing(frames):
         for index, frame in enumerate(frames):
-            seen.append(_boxes(detector, frame.image))
+            seen.append(boxes(detector, frame.image))
             on_frame(index + 1, video.frames)
-    _restart(mesh)
+    restart(mesh)
     video, frames = read_frames(path)
     times, faces = [], []
     with contextlib.closing(frames):
         for index, ((time, image), face) in enumerate(zip(frames, crowd.follow(seen), strict=True)):
             times.append(time)
-            faces.append(_landmarks(mesh, crowd.alone(image, face, seen[index])))
+            faces.append(landmarks(mesh, crowd.alone(image, face, seen[index])))
             on_frame(index + 1, video.frames)
     return video, np.array(times), faces, max(map(len, seen)) - 1
-
-
-def _landmarks(mesh, image):
-    """[478, 3] float32, or None without a face."""
-    with quiet():
-        faces = mesh.process(image).multi_face_landmarks
-    return np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32) if faces else None
-
-
-def _boxes(detector, image):
-    """[faces, 4]: left, top, width, height of every face, as fractions of the image."""
-    with quiet():
-        found = detector.process(image).detections or []
-    boxes = [detection.location_data.relative_bounding_box for detection in found]
-    return np.array([(box.xmin, box.ymin, box.width, box.height) for box in boxes]).reshape(-1, 4)
 
 
 def _missing(path, faces, times, interpolated):

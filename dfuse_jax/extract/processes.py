@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable, Iterator
 
 from dfuse_jax.errors import UserError
-from dfuse_jax.extract import mesh
 from dfuse_jax.extract.native import require
+from dfuse_jax.extract.solutions import prepare
 from dfuse_jax.extract.work import Progress, Result, work
 
 PAUSE = 0.2  # seconds between two signs of life
@@ -121,7 +121,7 @@ def _serve(connection):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         require("cv2").setNumThreads(1)
-        mesh.prepare()
+        prepare()
     except UserError as error:
         connection.send(error)
         return
