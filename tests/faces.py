@@ -5,6 +5,7 @@ known onset, apex and offset renders one: `from faces import render_smile`.
 """
 
 import pathlib
+import struct
 
 import cv2
 import numpy as np
@@ -103,3 +104,29 @@ def _field(size):
         weight = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (scale * radius) ** 2))
         field += weight * (scale * np.array(move, np.float32))[:, None, None]
     return field
+
+
+def turn(path, quarters: int) -> None:
+    """Asks players of an .mp4 to turn it clockwise by quarters of a circle: the display matrix of ISO 14496-12."""
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
+    content = bytearray(path.read_bytes())
+    start = content.index(b"tkhd") + 4 + 40  # version and flags, times, ids, duration, layer, group, volume
+    content[start : start + 36] = struct.pack(">9i", cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+
+
+def retime(path, steps) -> None:
+    """Shows the frames of an .mp4 at varying distances: `steps` [T] in frames of its rate, whole or not."""
+    content = path.read_bytes().replace(b"edts", b"free")  # the edit list would cut the video at its old duration
+    at = content.index(b"stts")
+    _, _, _, count, tick = struct.unpack(">4sIIII", content[at : at + 20])
+    assert count == len(steps), "as OpenCV writes it: one entry for all frames"
+    entries = b"".join(struct.pack(">II", 1, round(step * tick)) for step in steps)
+    box = b"stts" + struct.pack(">II", 0, len(steps)) + entries
+    more = len(box) - 20
+    new = content[:at] + box + content[at + 20 :]
+    for name in (b"stts", b"stbl", b"minf", b"mdia", b"trak", b"moov"):  # moov comes last: no frame moves
+        start = new.index(name) - 4
+        size = struct.unpack(">I", new[start : start + 4])[0]
+        new = new[:start] + struct.pack(">I", size + more) + new[start + 4 :]
+    path.write_bytes(new)

@@ -1,5 +1,6 @@
 """Extraction of landmarks from videos of a real face, good and bad ones, through the function and the script."""
 
+import csv
 import pathlib
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from faces import photo_to_image, portrait, render_smile, smiling, write_video
 from dfuse_jax.data import samples
 from dfuse_jax.errors import UserError
 from dfuse_jax.extract.mesh import extract
+from dfuse_jax.extract.solutions import prepare
 from dfuse_jax.extract.video import read_frames
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "launch" / "extract.py"
@@ -46,11 +48,6 @@ def bad(tmp_path_factory):
         (folder / name).write_bytes(whole[: len(whole) // 2])
     write_video(folder / "noise.mp4", [noise] * 8)
     write_video(folder / "some.mp4", [face] * 7 + [noise] * 4)
-    write_video(folder / "two.mp4", [np.hstack([face, face])] * 8)
-    small = np.zeros_like(face)
-    small[120:360, 160:480] = portrait((320, 240))
-    write_video(folder / "far.mp4", [np.hstack([face, small])] * 8)
-    write_video(folder / "joined.mp4", [np.hstack([face, noise])] * 12 + [np.hstack([face, face])] * 10)
     write_video(folder / "fast.mp4", [face] * 3, fps=1000)
     (folder / "text.mp4").write_text("not a video\n" * 100)
     (folder / "picture.mp4").write_bytes(_png(face))
@@ -61,9 +58,6 @@ def bad(tmp_path_factory):
         "cut.mp4": "no video, or is cut off",
         "noise.mp4": "no face found in any of its 8 frames",
         "some.mp4": r"no face found in 4 of its 11 frames, first in frame 7\b",
-        "two.mp4": r"2 faces in frame 0\b.*Crop",
-        "far.mp4": r"2 faces in frame 0\b",  # the other one is half as large
-        "joined.mp4": r"2 faces in frame 1[2-6]\b",  # the other one comes in frame 12; every 5th frame is looked at
         "fast.mp4": "says 1000 frames per second",
         "text.mp4": "no video",
         "picture.mp4": "a picture, not a video",
@@ -96,9 +90,6 @@ BAD = [
     "cut.mp4",
     "noise.mp4",
     "some.mp4",
-    "two.mp4",
-    "far.mp4",
-    "joined.mp4",
     "fast.mp4",
     "text.mp4",
     "picture.mp4",
@@ -112,7 +103,7 @@ def _width(landmarks, right, left):
 
 def test_frames_are_rgb_and_all_there(smile_video):
     video, images = read_frames(smile_video)
-    images = list(images)
+    images = [frame.image for frame in images]
     assert (len(images), video.frames, video.image_size) == (FRAMES, FRAMES, SIZE)
     assert video.fps == pytest.approx(FPS, abs=0.01)
     written = [image for image, _ in smiling(SIZE, frames=FRAMES, start=START, onset=ONSET, apex=APEX, offset=OFFSET)]
@@ -179,6 +170,7 @@ def test_one_frame_with_a_second_face_is_a_false_alarm(tmp_path):
 
 def test_without_mediapipe_the_extra_is_named(smile_video, monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
+    prepare.cache_clear()  # it may be loaded already
     with pytest.raises(UserError, match=r"pip install .*\[extract\]"):
         extract(smile_video)
 
@@ -197,40 +189,31 @@ def _script(*arguments):
 
 def test_script_extracts_the_good_and_lists_the_bad(smile_video, smile, bad, tmp_path):
     out = tmp_path / "new" / "out"
-    twin = tmp_path / "smile.avi"
-    kinds = ["text.mp4", "two.mp4", "missing.mp4"]
-    done = _script(bad["text.mp4"][0], smile_video, *(bad[kind][0] for kind in kinds[1:]), twin, "--out", out)
+    folder = tmp_path / "videos" / "deep"
+    folder.mkdir(parents=True)
+    twin = folder / "smile.avi"
+    twin.write_text("whatever")
+    (folder / "notes.txt").write_text("no video, and not named like one")
+    done = _script(smile_video, bad["text.mp4"][0], bad["missing.mp4"][0], tmp_path / "videos", "--out", out)
     assert done.returncode == 2
     lines = done.stderr.splitlines()
-    assert lines[0] == "error: 4 of 5 videos not extracted:"
-    assert [line.split(":")[0] for line in lines[1:]] == [*(str(bad[kind][0]) for kind in kinds), str(twin)]
-    assert str(smile_video) in lines[-1]  # the twin's reason names the video that has its name
-    assert [path.name for path in out.iterdir()] == ["smile.npz"]
+    assert lines[0] == "error: 3 of 4 videos not extracted:"
+    by_video = {line.split(":")[0]: line for line in lines[1:]}
+    assert by_video.keys() == {str(bad["text.mp4"][0]), str(bad["missing.mp4"][0]), str(twin)}
+    assert str(smile_video) in by_video[str(twin)]  # the twin's reason names the video that has its name
+    made = {path.name for path in out.iterdir()} - {".lock"}
+    assert made == {"smile.npz", "manifest.json", "quality.csv", "contact_sheet.png"}
     np.testing.assert_array_equal(samples.load(out / "smile.npz").landmarks, smile.landmarks)
+    assert "1 of 4 videos are in" in done.stdout
+    with (out / "quality.csv").open() as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert (rows["smile"]["frames"], rows["smile"]["width"], rows["smile"]["detection_rate"]) == ("70", "480", "1.0")
+    assert "no video" in rows["text"]["error"]
 
     before = (out / "smile.npz").stat().st_mtime_ns
     again = _script(smile_video, f"--out={out}")
     assert (again.returncode, again.stderr) == (0, "")
-    assert "already extracted" in again.stdout
     assert (out / "smile.npz").stat().st_mtime_ns == before
-
-
-def test_another_video_of_the_same_name_is_not_taken_for_done(smile_video, tmp_path):
-    out = tmp_path / "out"
-    assert _script(smile_video, "--out", out).returncode == 0
-    before = (out / "smile.npz").read_bytes()
-    other = tmp_path / smile_video.name
-    render_smile(other, frames=5, start=1, onset=1, apex=1, offset=1)
-    done = _script(other, "--out", out)
-    assert done.returncode == 2
-    assert "another video's landmarks" in done.stderr
-    assert (out / "smile.npz").read_bytes() == before
-
-
-def test_script_makes_a_damaged_file_anew(smile_video, smile, tmp_path):
-    (tmp_path / "smile.npz").write_bytes(b"PK damaged")
-    assert _script(smile_video, "--out", tmp_path).returncode == 0
-    np.testing.assert_array_equal(samples.load(tmp_path / "smile.npz").landmarks, smile.landmarks)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +221,8 @@ def test_script_makes_a_damaged_file_anew(smile_video, smile, tmp_path):
     [
         (["--out", "out"], "No videos given"),
         (["a.mp4"], "--out is missing"),
+        (["a.mp4", "--out", "out", "--workers", "0"], "workers"),
+        ([".", "--out", "out"], "no videos in this folder"),
         (["a.mp4", "--out", str(SCRIPT)], "cannot be made a folder"),
         (["a.mp4", "--ot", "out"], "Unknown command line flag 'ot'"),
         (["a.mp4", "--out"], "Missing value for flag --out"),

@@ -1,9 +1,13 @@
 """A sample: one video of one smile as Attention Mesh landmarks, and the file that holds it."""
 
 import dataclasses
+import io
+import json
 import os
 import pathlib
 import zipfile
+import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,6 +34,7 @@ class Sample:
         label: 1 spontaneous, 0 posed, None unknown.
         subject: who smiles; None unknown.
         source: checksum of the video file that it was extracted from; None: it is not from a file.
+        interpolated: the frames in which no face was found, so that their landmarks are made up from their neighbours'.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Sample:
     label: int | None = None
     subject: str | None = None
     source: str | None = None
+    interpolated: tuple[int, ...] = ()
 
     @property
     def aspect(self) -> float:
@@ -75,21 +81,27 @@ def validate(sample: Sample) -> Sample:
     return sample
 
 
+def encode(sample: Sample, record: Mapping | None = None) -> bytes:
+    """The .npz file of the sample, the same bytes for the same sample; `record` (JSON) is kept beside it."""
+    fields = {k: v for k, v in dataclasses.asdict(sample).items() if v is not None}
+    fields["interpolated"] = np.array(sample.interpolated, np.int64)
+    if record is not None:
+        fields["record"] = json.dumps(record)
+    file = io.BytesIO()
+    np.savez_compressed(file, **fields)
+    return file.getvalue()
+
+
 def save(sample: Sample, path: str | os.PathLike) -> None:
     """Writes the sample to `path` (.npz), atomically."""
-    fields = {k: v for k, v in dataclasses.asdict(sample).items() if v is not None}
     with atomic(path, "wb") as file:
-        np.savez_compressed(file, **fields)
+        file.write(encode(sample))
 
 
 def load(path: str | os.PathLike) -> Sample:
     """Reads what `save` wrote; raises UserError if the file is missing, damaged or of another kind."""
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file. Samples are made by launch/extract.py.")
+    fields = _read(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            fields = {key: file[key] for key in file.files}
         sample = Sample(
             name=str(fields["name"]),
             landmarks=fields["landmarks"],
@@ -98,7 +110,29 @@ def load(path: str | os.PathLike) -> Sample:
             label=int(fields["label"]) if "label" in fields else None,
             subject=str(fields["subject"]) if "subject" in fields else None,
             source=str(fields["source"]) if "source" in fields else None,
+            interpolated=tuple(int(n) for n in fields.get("interpolated", ())),
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
     return validate(sample)
+
+
+def load_record(path: str | os.PathLike) -> dict | None:
+    """The record that `encode` kept beside the sample, None if there is none; raises UserError as `load` does."""
+    fields = _read(path, "record")
+    try:
+        return json.loads(str(fields["record"])) if "record" in fields else None
+    except ValueError as error:
+        raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
+
+
+def _read(path, *names):
+    """{name: array} of a .npz, all or those named that it has."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file. Samples are made by launch/extract.py.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files if not names or key in names}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error

@@ -4,91 +4,133 @@ import contextlib
 import os
 import pathlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from dfuse_jax.data.samples import Sample
 from dfuse_jax.errors import UserError
-from dfuse_jax.extract.native import quiet, require
-from dfuse_jax.extract.video import read_frames
+from dfuse_jax.extract import crowd, gaps
+from dfuse_jax.extract.solutions import boxes, landmarks, prepare, restart
+from dfuse_jax.extract.video import check_rate, read_frames, rhythm
 from dfuse_jax.files import checksum
 
 # Several faces are noticed by a detector of their own, not by a mesh with max_num_faces=2: on a clean video of one face
 # both give the same landmarks to the bit (this mesh smooths nothing), but on a noisy one the second tracker settles on
-# the same face, disturbs the first and reports two. The detector takes 1.2 ms, so it looks at every 5th frame only.
+# the same face, disturbs the first and reports two. The detector takes 1 to 2 ms, so it looks at every 5th frame only.
 EVERY = 5
 
+OnFrame = Callable[[int, int], None]
 
-def extract(path: str | os.PathLike, *, on_frame: Callable[[int, int], None] | None = None) -> Sample:
-    """Finds the landmarks in every frame of a video of one face.
+
+class Found(NamedTuple):
+    """What a video gave.
+
+    Attributes:
+        sample: the landmarks.
+        decoded: the frames of the video; as many as the sample's unless it was resampled in time.
+        lost: in how many of them no face was found.
+        others: how many further faces were in view at once, at most.
+        resampled: whether the frames were not evenly spaced.
+    """
+
+    sample: Sample
+    decoded: int
+    lost: int
+    others: int
+    resampled: bool
+
+
+def extract(path: str | os.PathLike, *, on_frame: OnFrame | None = None) -> Sample:
+    """Finds the landmarks in every frame of a video; of several faces, those of the one that takes up most of it.
+
+    Frames without a face are interpolated if they are few (`gaps`), and so are all where the frame rate varies.
 
     Args:
         path: the video.
-        on_frame: called after every frame with the frames done and the frames promised (0 when not known).
+        on_frame: called after every frame with the frames done and the frames promised (0 when not known). A video of
+            several faces is gone through again, three times in all.
 
     Returns:
         The sample, named after the file: landmarks [T, 478, 3] float32 in MediaPipe's own coordinates.
 
     Raises:
-        UserError: the video cannot be read, or does not show exactly one face in every frame.
+        UserError: the video cannot be read, or no face is found in too many of its frames.
     """
+    return examine(path, on_frame=on_frame).sample
+
+
+def examine(path: str | os.PathLike, *, on_frame: OnFrame | None = None) -> Found:
+    """As `extract`, and tells what was seen."""
     path = pathlib.Path(path)
-    video, images = read_frames(path)
-    landmarks, suspect = [], None
-    with contextlib.closing(images), _mesh_and_detector() as (mesh, detector):
-        for index, image in enumerate(images):
-            landmarks.append(_landmarks(mesh, image))
+    on_frame = on_frame or (lambda done, promised: None)
+    mesh, detector = prepare()
+    try:
+        restart(mesh)
+        restart(detector)
+        video, times, faces, others = _one(path, mesh, detector, on_frame)
+        if others:
+            video, times, faces, others = _one_of_several(path, mesh, detector, on_frame)
+    except RuntimeError:  # of a graph, which it leaves broken
+        prepare.cache_clear()
+        raise
+    lost = sum(face is None for face in faces)
+    if lost == len(faces):
+        raise UserError(f"{path}: no face found in any of its {lost} frames. Pass a video of a face.")
+    fps, positions = rhythm(times, video.fps)
+    check_rate(path, fps)
+    filled, interpolated = gaps.fill(faces, positions)
+    if interpolated and gaps.too_many(interpolated, len(filled)):
+        raise UserError(_missing(path, faces, times, interpolated))
+    sample = Sample(path.stem, filled, fps, video.image_size, source=checksum(path), interpolated=interpolated)
+    return Found(sample, len(faces), lost, others, bool((positions % 1).any()))
+
+
+def _one(path, mesh, detector, on_frame):
+    """Every frame's landmarks if there is one face, else what there was until a second came (others: 1)."""
+    video, frames = read_frames(path)
+    times, faces, suspect = [], [], False
+    with contextlib.closing(frames):
+        for index, (time, image) in enumerate(frames):
+            times.append(time)
+            faces.append(landmarks(mesh, image))
             # One look at two faces may be a false alarm, so the frame after it is looked at too.
-            if index % EVERY == 0 or suspect is not None:
-                faces = _count(detector, image)
-                if faces > 1 and suspect is not None:
-                    raise UserError(f"{path}: shows {faces} faces in frame {suspect}. Crop it to one face.")
-                suspect = index if faces > 1 else None
-            if on_frame:
-                on_frame(index + 1, video.frames)
-    _check_found(path, landmarks)
-    return Sample(path.stem, np.stack(landmarks), video.fps, video.image_size, source=checksum(path))
+            if index % EVERY == 0 or suspect:
+                several = len(boxes(detector, image)) > 1
+                if several and suspect:
+                    return video, np.array(times), faces, 1
+                suspect = several
+            on_frame(index + 1, video.frames)
+    return video, np.array(times), faces, 0
 
 
-def _check_found(path, landmarks):
-    missing = [index for index, face in enumerate(landmarks) if face is None]
-    if len(missing) == len(landmarks):
-        raise UserError(f"{path}: no face found in any of its {len(landmarks)} frames. Pass a video of a face.")
-    if missing:
-        raise UserError(
-            f"{path}: no face found in {len(missing)} of its {len(landmarks)} frames, first in frame {missing[0]}. "
-            "Cut the video to where the face is in full view."
-        )
+def _one_of_several(path, mesh, detector, on_frame):
+    """Every frame's landmarks of the face that takes up most of the video."""
+    video, frames = read_frames(path)
+    seen = []
+    with contextlib.closing(frames):
+        for index, frame in enumerate(frames):
+            seen.append(boxes(detector, frame.image))
+            on_frame(index + 1, video.frames)
+    restart(mesh)
+    video, frames = read_frames(path)
+    times, faces = [], []
+    with contextlib.closing(frames):
+        for index, ((time, image), face) in enumerate(zip(frames, crowd.follow(seen), strict=True)):
+            times.append(time)
+            faces.append(landmarks(mesh, crowd.alone(image, face, seen[index])))
+            on_frame(index + 1, video.frames)
+    return video, np.array(times), faces, max(map(len, seen)) - 1
 
 
-@contextlib.contextmanager
-def _mesh_and_detector():
-    try:
-        solutions = require("mediapipe").solutions
-    except AttributeError as error:  # later releases dropped them
-        raise UserError(
-            'This mediapipe release has no Face Mesh; one that has: pip install -e ".[extract]" in the checkout'
-        ) from error
-    with quiet():
-        mesh = solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
-        detector = solutions.face_detection.FaceDetection(model_selection=1)  # also far, small faces
-        for solution in (mesh, detector):  # they load their models, and log it, after they return: wait for that
-            solution.process(np.zeros((64, 64, 3), np.uint8))
-    try:
-        yield mesh, detector
-    finally:
-        with quiet():
-            mesh.close()
-            detector.close()
-
-
-def _landmarks(mesh, image):
-    """[478, 3] float32, or None without a face."""
-    with quiet():
-        faces = mesh.process(image).multi_face_landmarks
-    return np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32) if faces else None
-
-
-def _count(detector, image):
-    with quiet():
-        return len(detector.process(image).detections or [])
+def _missing(path, faces, times, interpolated):
+    lost = [index for index, face in enumerate(faces) if face is None]
+    if lost:
+        what = f"no face found in {len(lost)} of its {len(faces)} frames, first in frame {lost[0]}"
+    else:
+        gap = int(np.argmax(np.diff(times)))
+        what = f"{len(interpolated)} frames are missing, most after {times[gap] - times[0]:.2f} seconds"
+    return (
+        f"{path}: {what}; up to {gaps.MAX_RUN} in a row and {gaps.MAX_SHARE:.0%} of all are interpolated. "
+        "Cut the video to where the face is in full view."
+    )

@@ -1,4 +1,4 @@
-"""OpenCV and MediaPipe, imported only where they are used and kept from writing over the progress bar."""
+"""OpenCV, MediaPipe and Ray, imported only where they are used and kept from writing over the progress bar."""
 
 import contextlib
 import importlib
@@ -8,8 +8,8 @@ import sys
 from dfuse_jax.errors import UserError
 
 
-def require(name: str):
-    """The module `name` (cv2 or mediapipe); raises UserError that names the extra when it is not installed."""
+def require(name: str, extra: str = "extract"):
+    """The module `name` (cv2, mediapipe, ray); raises UserError that names the extra when it is not installed."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; FFmpeg's threads log at any time
     try:
@@ -17,7 +17,7 @@ def require(name: str):
             return importlib.import_module(name)
     except ImportError as error:
         raise UserError(
-            f'{name} cannot be imported ({error}). Install it: pip install -e ".[extract]" in the checkout'
+            f'{name} cannot be imported ({error}). Install it: pip install -e ".[{extra}]" in the checkout'
         ) from error
 
 

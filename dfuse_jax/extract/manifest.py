@@ -1,0 +1,78 @@
+"""manifest.json of a folder of landmarks: versions, and per video where it came from, how it went, or why it failed.
+
+What is in it of an extracted video is in its .npz file too, and is taken from there when a kill came between.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import time
+
+from dfuse_jax.data import samples
+from dfuse_jax.errors import UserError
+from dfuse_jax.extract.work import versions
+from dfuse_jax.files import atomic
+
+NAME = "manifest.json"
+PAUSE = 5  # seconds from one writing to the next, and SHARE times as long as it took: thousands of videos make it long
+SHARE = 20
+
+
+class Manifest:
+    """{name: entry}, written now and then and at the end of the `with` block.
+
+    An entry is the record of an extracted video (`work`), or {"source": file name, "error": reason}.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self.path, self.due = folder / NAME, 0.0
+        files = {path.stem: path for path in sorted(folder.glob("*.npz"))}
+        entries = {name: entry for name, entry in read(folder).items() if "error" in entry or name in files}
+        for name in files.keys() - entries.keys():
+            with contextlib.suppress(UserError):  # no sample: none of ours, or damaged
+                entries[name] = samples.load_record(files[name])
+        self.failed = {name for name, entry in entries.items() if entry and "error" in entry}
+        self.lines = {
+            name: json.dumps(entry) for name, entry in entries.items() if entry
+        }  # a tenth of the objects' size
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            self._write()
+        except OSError as error:
+            if kind is None:
+                raise UserError(
+                    f"{self.path}: cannot be written ({error.strerror}). Make room and run again."
+                ) from error
+
+    def add(self, name: str, entry: dict) -> None:
+        """Notes a video; an error does not take the place of the record of what was extracted before."""
+        if "error" not in entry:
+            self.failed.discard(name)
+        elif name in self.lines and name not in self.failed:
+            return
+        else:
+            self.failed.add(name)
+        self.lines[name] = json.dumps(entry)
+        if time.monotonic() > self.due:
+            start = time.monotonic()
+            with contextlib.suppress(OSError):  # the next time, or at the end
+                self._write()
+            self.due = time.monotonic() + max(PAUSE, SHARE * (time.monotonic() - start))
+
+    def _write(self):
+        videos = ",\n".join(f"{json.dumps(name)}: {self.lines[name]}" for name in sorted(self.lines))
+        with atomic(self.path) as file:  # a line a video
+            file.write(f'{{"versions": {json.dumps(versions())},\n"videos": {{\n{videos}\n}}}}\n')
+
+
+def read(folder: str | os.PathLike) -> dict[str, dict]:
+    """{name: entry} of the manifest in `folder`; nothing where there is none, or a damaged one: it is made anew."""
+    try:
+        return json.loads((pathlib.Path(folder) / NAME).read_text())["videos"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
