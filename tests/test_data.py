@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from dfuse_jax import dmarkers
 from dfuse_jax.data import features, samples, synthetic
 from dfuse_jax.data.folds import make_folds, make_replicas
-from dfuse_jax.data.readers import read, read_published
+from dfuse_jax.data.readers import load, read
 from dfuse_jax.data.samples import Sample
 from dfuse_jax.errors import UserError
 
@@ -162,8 +162,8 @@ BY_SUBJECT = [[name for name in NAMES if name.startswith(subject)] for subject i
 
 def test_the_published_layout_is_read(tmp_path):
     publish(tmp_path, BY_SUBJECT)
-    found, folds = read_published(str(tmp_path), "uva_nemo")
-    assert [s.name for s in found] == sorted(NAMES)
+    found, folds, note = load(str(tmp_path), "uva_nemo")
+    assert [s.name for s in found] == sorted(NAMES) and not note
     assert [s.label for s in found] == [0, 1, 0, 1, 1]
     assert [s.subject for s in found] == ["001", "001", "002", "002", "003"]
     assert {(s.fps, s.image_size) for s in found} == {(50, (1920, 1080))}
@@ -188,7 +188,7 @@ def test_what_a_databases_files_do_not_say_is_known(tmp_path):
             for part, videos in (("train", train), ("test", test)):
                 labels = {video: int(video == name) for video in videos}
                 (root / "labels" / str(number) / f"{part}.json").write_text(json.dumps(labels))
-        found, _ = read_published(str(root), database)
+        found, _, _ = load(str(root), database)
         sample = next(s for s in found if s.name == name)
         assert (sample.fps, sample.image_size, sample.subject) == expected
 
@@ -230,7 +230,7 @@ def test_bad_published_files_are_named(tmp_path, what, message):
     publish(tmp_path, BY_SUBJECT)
     damage(tmp_path, what)
     with pytest.raises(UserError, match=message):
-        read_published(str(tmp_path), "uva_nemo")
+        load(str(tmp_path), "uva_nemo")
 
 
 def config(**fields):
@@ -251,11 +251,11 @@ def test_without_published_folds_they_are_made_from_the_names(tmp_path):
 
 def test_another_number_of_folds_than_the_published_is_refused(tmp_path):
     publish(tmp_path, BY_SUBJECT)
-    with pytest.raises(UserError, match=r"has 3 folds: give --config\.cv\.folds=3"):
+    with pytest.raises(UserError, match=r"comes with 3 folds: give --config\.cv\.folds=3"):
         read(config(source="uva_nemo", dir=str(tmp_path)), config(folds=10), 0)
 
 
 def test_a_subject_on_both_sides_is_refused(tmp_path):
     publish(tmp_path, [["001_deliberate_smile_1", *BY_SUBJECT[1]], ["001_spontaneous_smile_2", *BY_SUBJECT[2]]])
     with pytest.raises(UserError, match="subject 001 is in both"):
-        read_published(str(tmp_path), "uva_nemo")
+        load(str(tmp_path), "uva_nemo")
