@@ -175,7 +175,7 @@ def test_the_published_layout_is_read(tmp_path):
 def test_what_a_databases_files_do_not_say_is_known(tmp_path):
     for database, name, expected in [
         ("mmi", "1763", (29, (640, 480), None)),
-        ("spos", "posed_nelly-1", (25, (640, 480), "nelly")),
+        ("spos", "spontaneous_nelly-1", (25, (640, 480), "nelly")),
         ("bbc", "Genuine_smilecontent q01", (25, (314, 286), "Genuine_smilecontent q01")),
     ]:
         root = tmp_path / database

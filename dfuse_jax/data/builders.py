@@ -1,8 +1,8 @@
 """The four databases as TFDS data sets: landmarks are extracted once, from the videos that their owners hand out.
 
-    python launch/tfds.py build uva_nemo --manual_dir DIR --data_dir DATA
+    python launch/build.py uva_nemo --manual_dir DIR --data_dir DATA
 
-`launch/tfds.py` is tfds' own command line, which itself starts only where TensorFlow is installed; there, it is
+`launch/build.py` is `tfds build`; tfds itself starts only where TensorFlow is installed; there, it is
 `tfds build uva_nemo --imports dfuse_jax.data.builders ...`. A split `fold_<n>` holds the videos that fold n tests, so
 that the others train: `as_data_source("fold_1")`, or `"all"`. One split of all videos could not be written without
 TensorFlow, which tfds needs for more than 1 GB.
@@ -51,7 +51,10 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         from dfuse_jax.extract.batch import extract_all
 
         # All that can be wrong with files and labels is found before the hours of extraction.
-        root = pathlib.Path(dl_manager._manual_dir)  # its property raises an error of its own when it is empty
+        try:
+            root = pathlib.Path(dl_manager.manual_dir)
+        except AssertionError as error:  # it does not exist or is empty
+            raise UserError(f"{self.name}: {' '.join(str(error).split())}") from error
         jobs, splits = manual.plan(root, self.name)
         landmarks = pathlib.Path(self.data_path).parent / "landmarks"
         landmarks.mkdir(parents=True, exist_ok=True)
@@ -62,8 +65,9 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         if splits:
             folds = published.to_folds(splits, found)
         else:
-            who = subjects(found)
-            folds = make_folds([s.label for s in found], who, min(DATABASES[self.name].folds, len(set(who))))
+            labels, who = [s.label for s in found], subjects(found)
+            k = min(DATABASES[self.name].folds, len(set(who)), max(np.bincount(labels)))  # of a part of the database
+            folds = make_folds(labels, who, k)
         if note := odd(found, self.name):
             print(f"{self.name}: {note}")
         for reason in failed.values():

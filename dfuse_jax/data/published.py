@@ -30,7 +30,7 @@ def missing(name: str, directory: str, what: str) -> UserError:
     return UserError(
         f"{name}: {what}. The database is handed out by {DATABASES[name].owner} under an agreement. Put landmarks into "
         f"{place}/npy/<video>.mp4.npy (float [frames, 478, 3]) and folds into {place}/labels/<fold>/train.json and "
-        f"test.json ({{video: 1 or 0}}), or build both from the videos (python launch/tfds.py build {name}), "
+        f"test.json ({{video: 1 or 0}}), or build both from the videos (python launch/build.py {name}), "
         f"and give --config.data.dir={place}."
     )
 

@@ -1,0 +1,35 @@
+"""`tfds build` with the builders of dfuse_jax (uva_nemo, mmi, spos, bbc), without TensorFlow.
+
+python launch/build.py uva_nemo --manual_dir DIR --data_dir DATA
+python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DATA
+
+It is tfds' own command with all its flags; `tfds` itself starts only where TensorFlow is installed, which another of
+its commands needs. There, it is `tfds build uva_nemo --imports dfuse_jax.data.builders ...`.
+"""
+
+import sys
+
+from absl import logging
+
+from dfuse_jax import cli
+from dfuse_jax.data.databases import DATABASES
+from dfuse_jax.data.records import require
+
+
+def main(argv):
+    """Builds the data sets named; tfds parses the command line."""
+    require()
+    logging.set_verbosity(logging.ERROR)  # it warns of data sets that are not there yet
+    from tensorflow_datasets.scripts.cli import build, cli_utils
+
+    parse = cli_utils.make_flags_parser(build.Args, description=__doc__)
+    args = parse([*argv, "--imports=dfuse_jax.data.builders"])
+    names = args.positional_datasets + args.datasets
+    if not names or set(names) - set(DATABASES):
+        raise cli.UserError(f"name one of {', '.join(DATABASES)}, not {', '.join(names) or 'nothing'}.")
+    args.execute()
+
+
+if __name__ == "__main__":
+    sys.argv[1:1] = ["--"]  # the flags are not this script's own
+    cli.run(main)
