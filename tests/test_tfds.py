@@ -20,7 +20,10 @@ SUBJECTS = {
     "spos": {"posed_riku-13": "riku", "spontaneous_nelly-1": "nelly"},
     "bbc": {"Genuine_smilecontent q05": "Genuine_smilecontent q05"},
 }
-TRAIN = [option for option in TINY if not option.startswith(("--config=", "--config.data", "--config.cv.folds"))]
+TRAIN = [option for option in TINY if not option.startswith(("--config=", "--config.data", "--config.cv"))] + [
+    *("--config.cv.runs=1", "--config.model.tokens=4", "--config.model.steps=2", "--config.model.time_depth=1"),
+    *("--config.train.epochs=2", "--config.dmarkers.smoothing="),
+]
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +154,7 @@ def test_damaged_records_are_named(built, tmp_path):
             readers.load(str(root), name)
 
 
+@pytest.mark.slow
 def test_a_built_database_is_trained_on(built, tmp_path):
     _, data, _ = built("uva_nemo")
     options = ("--config=configs/hadamard.py:uva_nemo", *TRAIN, f"--config.data.dir={data}", "--workdir", tmp_path)

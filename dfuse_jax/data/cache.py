@@ -65,7 +65,6 @@ def fingerprint(directory: str | os.PathLike, sources: Iterable[str | os.PathLik
 
 def _save(folder: pathlib.Path, key: str, dataset: Dataset) -> None:
     folder.mkdir(exist_ok=True)
-    old = list(folder.iterdir())
     with atomic(folder / f"{key}.f32", "wb") as file:
         for sample in dataset.samples:
             file.write(np.ascontiguousarray(sample.landmarks, np.float32))
@@ -76,8 +75,9 @@ def _save(folder: pathlib.Path, key: str, dataset: Dataset) -> None:
     }
     with atomic(folder / f"{key}.json") as file:
         json.dump(told, file)
-    for path in old:  # of sources that have changed, or of writers that were killed
-        path.unlink(missing_ok=True)
+    for path in folder.iterdir():  # of sources that have changed, or of writers that were killed
+        if path.stem != key:
+            path.unlink(missing_ok=True)
 
 
 def _told(sample: Sample) -> dict:

@@ -150,7 +150,7 @@ def to_folds(splits: Sequence[Split], samples: Sequence[Sample]) -> list[folds.F
 
 
 def _indices(part: dict[str, int], index: dict[str, int]) -> np.ndarray:
-    return np.array([index[video] for video in part if video in index], int)
+    return np.array(sorted(index[video] for video in part if video in index), int)  # whatever their order in the file
 
 
 def _labels(path: pathlib.Path) -> dict[str, int]:

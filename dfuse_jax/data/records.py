@@ -77,7 +77,7 @@ def read(path: pathlib.Path, name: str) -> Dataset:
     if told.get("folds") != "published":
         return Dataset(samples, [], note)
     index = {sample.name: number for number, sample in enumerate(samples)}
-    tests = [np.array([index[sample.name] for sample in part], int) for part in tested]
+    tests = [np.array(sorted(index[sample.name] for sample in part), int) for part in tested]
     found = [folds.Fold(np.setdiff1d(np.arange(len(samples)), test), test) for test in tests]
     folds.check(found, samples, [f"{path}: {part}" for part in parts])
     return Dataset(samples, found, note)
