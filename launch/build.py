@@ -3,8 +3,9 @@
 python launch/build.py uva_nemo --manual_dir DIR --data_dir DATA
 python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DATA
 
-It is tfds' own command with all its flags; `tfds` itself starts only where TensorFlow is installed, which another of
-its commands needs. There, it is `tfds build uva_nemo --imports dfuse_jax.data.builders ...`.
+It is tfds' own command with all its flags. `tfds` itself (4.9.10) starts only where TensorFlow, Apache Beam and
+mlcroissant are installed, which others of its commands need; there, it is
+`tfds build uva_nemo --imports dfuse_jax.data.builders ...`.
 """
 
 import sys

@@ -2,10 +2,8 @@
 
     python launch/build.py uva_nemo --manual_dir DIR --data_dir DATA
 
-`launch/build.py` is `tfds build`; tfds itself starts only where TensorFlow is installed; there, it is
-`tfds build uva_nemo --imports dfuse_jax.data.builders ...`. A split `fold_<n>` holds the videos that fold n tests, so
-that the others train: `as_data_source("fold_1")`, or `"all"`. One split of all videos could not be written without
-TensorFlow, which tfds needs for more than 1 GB.
+A split `fold_<n>` holds the videos that fold n tests, so that the others train: `as_data_source("fold_1")`, or `"all"`.
+(One split of all videos could not be written: for more than 1 GB in a split, tfds needs TensorFlow.)
 """
 
 import pathlib
