@@ -8,13 +8,14 @@ mlcroissant are installed, which others of its commands need; there, it is
 `tfds build uva_nemo --imports dfuse_jax.data.builders ...`.
 """
 
+import pathlib
 import sys
 
 from absl import logging
 
 from dfuse_jax import cli
 from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.data.records import require
+from dfuse_jax.data.records import find, require
 
 
 def main(argv):
@@ -28,6 +29,11 @@ def main(argv):
     names = args.positional_datasets + args.datasets
     if not names or set(names) - set(DATABASES):
         raise cli.UserError(f"name one of {', '.join(DATABASES)}, not {', '.join(names) or 'nothing'}.")
+    for name in names:
+        if not args.debug.overwrite and (built := find(pathlib.Path(args.paths.data_dir), name)):
+            print(
+                f"{built}: is there already and kept; --overwrite builds it anew, from what is extracted.", flush=True
+            )
     args.execute()
 
 

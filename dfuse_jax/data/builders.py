@@ -7,6 +7,7 @@ A split `fold_<n>` holds the videos that fold n tests, so that the others train:
 """
 
 import pathlib
+import shutil
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -54,7 +55,11 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         except AssertionError as error:  # it does not exist or is empty
             raise UserError(f"{self.name}: {' '.join(str(error).split())}") from error
         jobs, splits = manual.plan(root, self.name)
-        landmarks = pathlib.Path(self.data_path).parent / "landmarks"
+        mine = pathlib.Path(self.data_path)  # incomplete.<...> until it is whole
+        for left in mine.parent.glob("incomplete.*"):  # of builds that were killed
+            if left != mine:
+                shutil.rmtree(left, ignore_errors=True)
+        landmarks = mine.parent / "landmarks"
         landmarks.mkdir(parents=True, exist_ok=True)
         extracted, failed = extract_all(jobs, landmarks)
         if not extracted:

@@ -29,10 +29,12 @@ def find(root: pathlib.Path, name: str) -> pathlib.Path | None:
     Raises:
         UserError: there is one of another database.
     """
-    found = [info for place in (".", "*", f"{name}/*") for info in root.glob(f"{place}/dataset_info.json")]
+    # Not tfds' incomplete.<...> folders, of builds that were killed.
+    versions = [path for place in (root, root / name) for path in place.glob("[0-9]*.[0-9]*.[0-9]*")]
+    found = [path for path in (root, *versions) if (path / "dataset_info.json").exists()]
     if not found:
         return None
-    path = max(found, key=lambda path: [int(n) for n in path.parent.name.split(".") if n.isdigit()]).parent
+    path = max(found, key=lambda path: [int(n) for n in path.name.split(".") if n.isdigit()])
     try:
         built = json.loads((path / "dataset_info.json").read_text())["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
