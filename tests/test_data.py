@@ -257,6 +257,9 @@ def damage(root, what):
     elif what == "truncated":
         path = root / "npy" / "002_deliberate_smile_1.mp4.npy"
         path.write_bytes(path.read_bytes()[:-100])
+    elif what == "header":
+        path = root / "npy" / "002_deliberate_smile_1.mp4.npy"
+        path.write_bytes(path.read_bytes().replace(b"}", b"("))
     elif what == "empty file":
         (root / "npy" / "002_deliberate_smile_1.mp4.npy").write_bytes(b"")
     elif what == "shape":
@@ -293,6 +296,7 @@ def damage(root, what):
         ("wrong suffix", "5 of 5 landmark files are missing.*5 files that do not end in .mp4.npy, such as 001_delib"),
         ("no array", "002_deliberate_smile_1.mp4.npy: cannot be read"),
         ("truncated", "002_deliberate_smile_1.mp4.npy: cannot be read"),
+        ("header", "002_deliberate_smile_1.mp4.npy: cannot be read"),
         ("empty file", "002_deliberate_smile_1.mp4.npy: cannot be read"),
         ("words", "002_deliberate_smile_1.mp4.npy: cannot be read"),
         ("objects", "002_deliberate_smile_1.mp4.npy: cannot be read"),

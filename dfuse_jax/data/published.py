@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import tokenize
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -96,7 +97,7 @@ def _others(root: pathlib.Path) -> str:
 def _sample(name: str, path: pathlib.Path, video: str, label: int) -> Sample:
     try:
         landmarks = np.asarray(np.load(path, allow_pickle=False), np.float32)
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, tokenize.TokenError) as error:  # the last: of a damaged header
         raise UserError(f"{path}: cannot be read as a NumPy array of numbers ({error}). Copy it again.") from error
     database, subject = DATABASES[name], told(name, video).subject
     try:
