@@ -34,7 +34,11 @@ def main(argv):
             print(
                 f"{built}: is there already and kept; --overwrite builds it anew, from what is extracted.", flush=True
             )
-    args.execute()
+    try:
+        args.execute()
+    except (OSError, RuntimeError) as error:  # array_record's for a full disk
+        what = " ".join(str(error).split())
+        raise cli.UserError(f"{what}. The same command goes on from the landmarks that are extracted.") from error
 
 
 if __name__ == "__main__":

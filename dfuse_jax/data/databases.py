@@ -85,7 +85,7 @@ def odd(samples: Sequence[Sample], name: str) -> str | None:
         (sample, f"{sample.fps:g} fps, {sample.image_size}", f"{database.fps[sample.label]} fps, {size}")
         for sample in samples
         if tuple(sample.image_size) != (size := database.image_size[sample.label])
-        or abs(sample.fps - database.fps[sample.label]) > 0.5
+        or abs(sample.fps - database.fps[sample.label]) > 1  # 29.97 is called 29
     ]
     if not strange:
         return None
