@@ -33,7 +33,7 @@ def describe(samples: Sequence[Sample], folds: Sequence[Fold]) -> str:
     who = f"{people} subjects" if not unknown else f"unknown subjects ({unknown} videos do not tell theirs)"
     line = (
         f"{len(samples)} videos ({spontaneous} spontaneous, {len(samples) - spontaneous} posed) of {who}, "
-        f"{sum(len(s.landmarks) for s in samples)} frames, {len(folds)} folds"
+        f"{sum(len(s.landmarks) for s in samples)} frames" + (f", {len(folds)} folds" if folds else "")
     )
     one_class = {
         number: "posed" if labels == {0} else "spontaneous"
