@@ -4,7 +4,8 @@ import math
 
 from ml_collections import ConfigDict
 
-from dfuse_jax.data.readers import DATABASES
+from dfuse_jax.data.databases import DATABASES
+from dfuse_jax.data.readers import SOURCES
 from dfuse_jax.errors import UserError
 from dfuse_jax.models.dfusesmilenet import VARIANTS
 from dfuse_jax.models.fusion import FUSIONS
@@ -13,7 +14,8 @@ SHUFFLES = ("nothing", "dmarkers", "labels")
 
 
 def paper(fusion: str, database: str) -> ConfigDict:
-    """The paper's recipe (section 4.1): full-size model, that database's folds."""
+    """The paper's recipe (section 4.1): full-size model, that database's folds; of a "folder", 10 folds."""
+    folds = DATABASES[database].folds if database in DATABASES else 10
     return ConfigDict(
         {
             "name": f"{fusion}-{database}",
@@ -21,10 +23,10 @@ def paper(fusion: str, database: str) -> ConfigDict:
             "seed": 0,
             "data": {
                 "source": database,
-                "dir": "",  # of the database's landmarks and folds
+                "dir": "",  # of the database's landmarks and folds, or of a folder of samples
                 "shuffle": "nothing",  # a control: "dmarkers" or "labels" are dealt out to other videos
             },
-            "cv": {"folds": DATABASES[database].folds, "runs": 10, "validation_share": 0.1},
+            "cv": {"folds": folds, "runs": 10, "validation_share": 0.1},
             "dmarkers": {"definition": "paper", "smoothing": "4253H"},
             "model": {
                 "fusion": fusion,
@@ -72,15 +74,15 @@ def demo(fusion: str) -> ConfigDict:
 
 
 def get(fusion: str, database: str | None = None) -> ConfigDict:
-    """The recipe of a fusion: for a database, or the demo.
+    """The recipe of a fusion: for a database, a folder of one's own samples ("folder"), or the demo.
 
     Raises:
         UserError: an unknown database.
     """
     if database in (None, "", "demo"):
         return demo(fusion)
-    if database not in DATABASES:
-        raise UserError(f"unknown database {database!r}; known: {', '.join(DATABASES)}, or demo.")
+    if database not in (*DATABASES, "folder"):
+        raise UserError(f"unknown database {database!r}; known: {', '.join(DATABASES)}, folder, or demo.")
     return paper(fusion, database)
 
 
@@ -130,7 +132,7 @@ def check(config: ConfigDict) -> None:
     """Raises UserError for a value that cannot be, and names its field."""
     if "fusion" not in config.model:
         raise UserError("--config is the recipe of a benchmark, not of one fusion; launch/benchmark.py runs it.")
-    _known(config, "data.source", ("synthetic", *DATABASES))
+    _known(config, "data.source", SOURCES)
     _known(config, "data.shuffle", SHUFFLES)
     _known(config, "dmarkers.definition", ("paper", "authors"))
     _known(config, "dmarkers.smoothing", (None, "", "4253H"))

@@ -1,13 +1,18 @@
 """Who trains, who chooses the epoch, who tests: folds and the replicas of the model that train on them."""
 
 import dataclasses
+import json
+import os
+import pathlib
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dfuse_jax.data.samples import Sample
 from dfuse_jax.errors import UserError
+from dfuse_jax.files import atomic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,3 +105,25 @@ def make_replicas(
             replicas.append(Replica(run, number, fold.train, np.array([], int), fold.test))
             replicas.append(Replica(run, number, train, val, fold.test))
     return replicas
+
+
+def check(folds: Sequence[Fold], samples: Sequence[Sample], where: Sequence[str]) -> None:
+    """Raises UserError, which tells `where`, for a fold without videos or with a subject in both its parts."""
+    for place, fold in zip(where, folds, strict=True):
+        if not len(fold.train) or not len(fold.test):
+            raise UserError(f"{place}: no video is left to train or to test.")
+        sides = [{samples[i].subject for i in part} - {None} for part in (fold.train, fold.test)]
+        if both := sorted(sides[0] & sides[1]):
+            raise UserError(
+                f"{place}: subject {both[0]} is in both its training and its test videos ({len(both)} such)."
+            )
+
+
+def save(directory: str | os.PathLike, samples: Sequence[Sample], folds: Sequence[Fold]) -> None:
+    """Writes <directory>/<fold>/{train,test}.json, {video: label}: the published layout, in which they can be read."""
+    for number, fold in enumerate(folds, 1):
+        folder = pathlib.Path(directory) / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in ("train", "test"):
+            with atomic(folder / f"{part}.json") as file:
+                json.dump({samples[i].name: samples[i].label for i in getattr(fold, part)}, file, indent=1)
