@@ -38,6 +38,9 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "label": tfds.features.Scalar(np.int32, doc="1 spontaneous, 0 posed"),
             "subject": tfds.features.Text(doc="who smiles; empty: unknown"),
             "name": tfds.features.Text(doc="of the video"),
+            "interpolated": tfds.features.Tensor(
+                shape=(None,), dtype=np.int32, doc="frames in which no face was found"
+            ),
         }
         return tfds.core.DatasetInfo(
             builder=self,
@@ -92,6 +95,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     "label": sample.label,
                     "subject": sample.subject or "",
                     "name": sample.name,
+                    "interpolated": np.array(sample.interpolated, np.int32),
                 },
             )
 

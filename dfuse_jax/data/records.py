@@ -93,4 +93,5 @@ def _sample(record: dict) -> Sample:
         image_size=tuple(int(n) for n in record["image_size"]),
         label=int(record["label"]),
         subject=record["subject"].decode() or None,
+        interpolated=tuple(int(n) for n in record["interpolated"]),
     )
