@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from dfuse_jax import distributed, recipe, report, train, workdir
 from dfuse_jax.data import features, readers
 from dfuse_jax.data.folds import Fold, make_replicas
+from dfuse_jax.data.folds import save as save_folds
 from dfuse_jax.data.samples import Sample, scale
 from dfuse_jax.errors import UserError
 from dfuse_jax.models import DFuseSmileNet, registry
@@ -124,6 +125,7 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepar
         found = fingerprint(prepared.samples, prepared.folds)
         distributed.agree("data set", found)
         distributed.by_first(claim, directory, content, found)  # only now: the config led to data
+        distributed.by_first(save_folds, directory / "folds", prepared.samples, prepared.folds)
         return _run(config, directory, prepared, begin)
 
 
@@ -155,12 +157,14 @@ def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin:
     subjects = readers.subjects(samples)
     share = config.cv.validation_share
     replicas = make_replicas(folds, labels, subjects, runs=config.cv.runs, validation_share=share, seed=config.seed)
-    model, settings = build_model(config.model.to_dict()), build_settings(config.to_dict())
+    platform, settings = jax.default_backend(), build_settings(config.to_dict())
+    model = build_model(config.model.to_dict()).on(platform)
     videos = train.pack(model, [scale(s.landmarks) for s in samples], labels, dmarkers)
     with contextlib.closing(
         train.Checkpoints(directory / "checkpoints", every=config.train.checkpoint_every)
     ) as checkpoints:
         size = _pass_size(config, checkpoints, model, settings, replicas, videos)
+        model = model.on(platform, size // (jax.local_device_count() * distributed.size()) or 1)
         watch = Watch(settings.epochs, replicas, labels, train.passes(len(replicas), size))
         with contextlib.closing(watch.bar):
             state, history = train.train(

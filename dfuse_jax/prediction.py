@@ -40,7 +40,8 @@ def load(directory: pathlib.Path) -> Trained:
     try:
         results = json.loads((directory / "results.json").read_text())
         config, models = results["config"], results["runs"] * results["folds"]
-        model, settings = build_model(config["model"]), build_settings(config)
+        model = build_model(config["model"]).on(jax.default_backend(), models)
+        settings = build_settings(config)
     except FileNotFoundError as error:
         raise UserError(
             f"--checkpoint {directory}: no finished run there (no results.json). Run launch/cv.py "

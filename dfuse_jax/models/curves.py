@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from dfuse_jax.models.cloud import gather, map_frames, row_moments
-from dfuse_jax.models.layers import BatchNorm, Kernel, leaky_relu, linear, normed_linear
+from dfuse_jax.models.layers import BatchNorm, Kernel, full, leaky_relu, linear, mean_and_variance, normed_linear
 
 
 def _largest(weights: Array, ahead: Array) -> Array:
@@ -44,10 +44,10 @@ def _pick_backward(at_once: int | None, kept: tuple[Array, Array, Array], by_fea
 _pick.defvjp(_pick_forward, _pick_backward)
 
 
-def _straightness(x: Array, ahead: Array, current: Array, descriptor: Array) -> Array:
+def _straightness(ahead: Array, x: Array, current: Array, descriptor: Array) -> Array:
     """Crossover suppression: clip(1 + cos(current - descriptor, neighbour - current), 0, 1) for every point ahead.
 
-    Shapes: x [M, N, c], ahead [M, C, K], current and descriptor [M, C, c] -> [M, C, K].
+    Shapes: ahead [M, C, K], x [M, N, c], current and descriptor [M, C, c] -> [M, C, K].
     """
     course, towards = (current - descriptor)[..., None, :], gather(x, ahead) - current[..., None, :]
     lengths = jnp.linalg.norm(course, axis=-1) * jnp.linalg.norm(towards, axis=-1)
@@ -80,29 +80,44 @@ class CurveGrouping(nn.Module):
         width = x.shape[-1]
         attention = nn.sigmoid(linear(1, name="attention")(x))
         x = x * attention
-        at = lax.top_k(attention[..., 0], self.curves)[1]  # descending, which `authors` depends on
+        starts = lax.top_k(attention[..., 0], self.curves)[1]  # descending, which `authors` depends on
         # [neighbour, descriptor] -> 1 is a sum of the two, so each point's part is found once, before any step.
-        agent, agent_norm = Kernel(1, name="agent")(2 * width).astype(x.dtype), BatchNorm(train, name="agent_norm")
+        agent = Kernel(1, name="agent")(2 * width).astype(x.dtype)
         of_neighbours = gather((x @ agent[:width])[..., 0], neighbours)  # [M, N, K]
-        momentum, momentum_norm = linear(2, name="momentum"), BatchNorm(train, name="momentum_norm")
+        momentum = Kernel(2, name="momentum")(2 * width).astype(x.dtype)
+        norms = [BatchNorm(train, name=name) for name in ("agent_norm", "momentum_norm")]
 
-        current = descriptor = gather(x, at)
-        curve = []
-        for step in range(self.steps):
-            if step > 0:
-                logits = momentum_norm(momentum(jnp.concatenate([current, descriptor], axis=-1)))
-                weights = momentum_weights(logits, self.variant)
-                descriptor = weights[..., :1] * current + weights[..., 1:] * descriptor
+        def normed(values, norm):
+            statistics = mean_and_variance(values, range(values.ndim - 1)) if train else None
+            scale, shift, norm = norm.affine(statistics)
+            return (full(values) * scale + shift).astype(values.dtype), norm
+
+        def walk(at, descriptor, agent_norm, towards):
+            """One step from the points `at`: the next ones [M, C], their features [M, C, c] and the norm after it."""
             ahead = gather(neighbours, at)  # [M, C, K]
             scores = gather(of_neighbours, at) + descriptor @ agent[width:]
-            scores = agent_norm(scores[..., None])[..., 0]
-            if step > 0:
-                before = lax.stop_gradient((x, ahead, current, descriptor))
-                scores = scores * map_frames(_straightness, self.at_once, *before)
-            weights = nn.softmax(scores)
-            current, at = _pick(weights, x, ahead, self.at_once), _largest(weights, ahead)
-            curve.append(current)
-        return jnp.stack(curve, axis=2)
+            scores, agent_norm = normed(scores[..., None], agent_norm)
+            weights = nn.softmax(scores[..., 0] * towards(ahead))
+            return _largest(weights, ahead), _pick(weights, x, ahead, self.at_once), agent_norm
+
+        def further(carry, _):
+            at, current, descriptor, agent_norm, momentum_norm = carry
+            logits, momentum_norm = normed(jnp.concatenate([current, descriptor], -1) @ momentum, momentum_norm)
+            weights = momentum_weights(logits, self.variant)
+            descriptor = weights[..., :1] * current + weights[..., 1:] * descriptor
+            before = lax.stop_gradient((x, current, descriptor))
+            towards = lambda ahead: map_frames(_straightness, self.at_once, ahead, *before)  # noqa: E731
+            at, current, agent_norm = walk(at, descriptor, agent_norm, towards)
+            return (at, current, descriptor, agent_norm, momentum_norm), current
+
+        agent_norm, momentum_norm = norms[0].numbers(1), norms[1].numbers(2)
+        descriptor = gather(x, starts)
+        at, first, agent_norm = walk(starts, descriptor, agent_norm, lambda ahead: 1)
+        carry = at, first, descriptor, agent_norm, momentum_norm
+        (*_, agent_norm, momentum_norm), rest = lax.scan(further, carry, length=self.steps - 1)
+        norms[0].keep(agent_norm)
+        norms[1].keep(momentum_norm)
+        return jnp.concatenate([first[:, :, None], jnp.moveaxis(rest, 0, 2)], axis=2)
 
 
 class CurveAggregation(nn.Module):

@@ -17,7 +17,8 @@ from dfuse_jax.models.transformer import SpaceTime
 
 VARIANTS = ("paper", "authors")
 NUM_LANDMARKS = 478
-CACHE = 5 << 20  # bytes that a CPU's cores can be trusted to hold together
+# Bytes of the edges computed at once: what a CPU's caches hold; where memory is fast, large steps, but not all of it.
+CACHE, MEMORY = 5 << 20, 1 << 30
 
 
 @functools.cache  # once: Flax builds a module anew whenever it runs
@@ -49,8 +50,8 @@ class DFuseSmileNet(nn.Module):
         head_width: width of a head.
         mlp: hidden width of the transformer's MLPs.
         dropout: rate everywhere.
-        at_once: frames between whose points is computed at once, as many as the processor's cache holds; None: all.
-            It changes memory and speed alone.
+        at_once: frames between whose points is computed at once (see `on`); None: all. It changes memory and speed
+            alone.
         dtype: precision to compute in, such as "bfloat16"; None: that of the inputs, or JAX's default if that is finer.
             Parameters, batch statistics, neighbours and the last LayerNorm and Linear have the latter in any case.
     """
@@ -87,16 +88,12 @@ class DFuseSmileNet(nn.Module):
 
     @nn.nowrap
     def on(self, platform: str, replicas: int = 1) -> "DFuseSmileNet":
-        """The same model as a kind of device, such as "cpu", computes so many replicas of it side by side fastest."""
-        if platform != "cpu":  # memory is fast there, and many small steps are what costs
-            return self.clone(at_once=None)
-        widths = [self.entry] + [into // by for into, (_, by) in zip(self._inputs, self.blocks, strict=True)]
+        """The same model as a kind of device, such as "cpu", best computes so many replicas of it side by side."""
+        into = [self.entry, *(features for features, _ in self.blocks)]
+        widths = [self.entry, *(width // by for width, (_, by) in zip(into, self.blocks, strict=False))]
         of_frame = 4 * (self.points or NUM_LANDMARKS) * self.neighbours * max(widths)  # bytes of its edges
-        return self.clone(at_once=max(1, CACHE // (of_frame * replicas)))
-
-    @property
-    def _inputs(self) -> list[int]:
-        return [self.entry, *(features for features, _ in self.blocks)][:-1]
+        room = CACHE if platform == "cpu" else MEMORY
+        return self.clone(at_once=max(1, room // (of_frame * replicas)))
 
     @nn.nowrap
     def in_full(self, x: Array) -> Array:

@@ -5,7 +5,7 @@ model's. Statistics are the exception: they are taken in float32 at least, and k
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -55,7 +55,7 @@ class _LayerNorm(nn.LayerNorm):
 
 
 # He initialisation (paper section 4.1). `float` is JAX's default precision: float64 under jax_enable_x64.
-_initial = nn.initializers.he_normal()
+_initial, _ones, _zeros = nn.initializers.he_normal(), nn.initializers.ones, nn.initializers.zeros
 dense = functools.partial(
     nn.Dense,
     kernel_init=_initial,
@@ -91,12 +91,47 @@ def moments(total: Array, squares: Array, count: int) -> Moments:
     return Moments(mean, squares / count - jnp.outer(mean, mean))
 
 
+def mean_and_variance(x: Array, axes: Sequence[int]) -> tuple[Array, Array]:
+    """Over some axes, both in one pass over the values."""
+    mean = jnp.mean(full(x), axes)
+    return mean, jnp.maximum(jnp.mean(jnp.square(full(x)), axes) - jnp.square(mean), 0)
+
+
+class Norm(NamedTuple):
+    """A batch norm's numbers, [width] each: what it learns, and the running mean and variance."""
+
+    gain: Array
+    bias: Array
+    mean: Array
+    variance: Array
+
+    def affine(self, statistics: tuple[Array, Array] | None) -> tuple[Array, Array, "Norm"]:
+        """Scale and shift, [width] each, by the batch's mean and variance (None: running ones), and what runs on."""
+        mean, variance = (self.mean, self.variance) if statistics is None else statistics
+        scale = self.gain * lax.rsqrt(variance + 1e-5)
+        run = lambda old, new: 0.9 * old + 0.1 * new  # noqa: E731
+        after = self._replace(mean=run(self.mean, mean), variance=run(self.variance, variance))
+        return scale, self.bias - mean * scale, after
+
+
 class BatchNorm(nn.Module):
     """Batch norm: statistics of the batch in training, running ones (momentum 0.1) otherwise."""
 
     train: bool
 
     @nn.compact
+    def numbers(self, width: int) -> Norm:
+        """As they stand."""
+        learnt = (self.param(n, i, (width,), float) for n, i in zip(("scale", "bias"), (_ones, _zeros), strict=True))
+        runs = (self.variable("batch_stats", n, f, width).value for n, f in (("mean", jnp.zeros), ("var", jnp.ones)))
+        return Norm(*learnt, *runs)
+
+    def keep(self, norm: Norm) -> None:
+        """Lets the running statistics of `norm` stand, in training."""
+        if self.train and not self.is_initializing():
+            self.put_variable("batch_stats", "mean", norm.mean)
+            self.put_variable("batch_stats", "var", norm.variance)
+
     def affine(self, width: int, statistics: Callable[[], tuple[Array, Array]]) -> tuple[Array, Array]:
         """As scale and shift, [width] each.
 
@@ -104,29 +139,15 @@ class BatchNorm(nn.Module):
             width: how many features.
             statistics: gives their mean and variance in the batch, [width] each; called in training alone.
         """
-        gain = self.param("scale", nn.initializers.ones, (width,), float)
-        bias = self.param("bias", nn.initializers.zeros, (width,), float)
-        running = [self.variable("batch_stats", "mean", jnp.zeros, width)]
-        running.append(self.variable("batch_stats", "var", jnp.ones, width))
-        mean, variance = (statistic.value for statistic in running)
-        if self.train:
-            mean, variance = statistics()
-            if not self.is_initializing():
-                for statistic, now in zip(running, (mean, variance), strict=True):
-                    statistic.value = 0.9 * statistic.value + 0.1 * now
-        scale = gain * lax.rsqrt(variance + 1e-5)
-        return scale, bias - mean * scale
+        scale, shift, norm = self.numbers(width).affine(statistics() if self.train else None)
+        self.keep(norm)
+        return scale, shift
 
     def __call__(self, x: Array, axis: int = -1) -> Array:
         """Norms over all axes but `axis`."""
         others = [a for a in range(x.ndim) if a != axis % x.ndim]
-
-        def statistics():
-            mean = jnp.mean(full(x), others)
-            # Both in one pass over the values.
-            return mean, jnp.maximum(jnp.mean(jnp.square(full(x)), others) - jnp.square(mean), 0)
-
-        scale, shift = (jnp.expand_dims(a, others) for a in self.affine(x.shape[axis], statistics))
+        scale, shift = self.affine(x.shape[axis], lambda: mean_and_variance(x, others))
+        scale, shift = (jnp.expand_dims(a, others) for a in (scale, shift))
         return (full(x) * scale + shift).astype(x.dtype)
 
     def of_linear(self, kernel: Array, of_input: Callable[[], Moments]) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ import jax
 
 from dfuse_jax import recipe
 from dfuse_jax.crossval import build_model
-from dfuse_jax.data.readers import DATABASES
+from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.models import DFuseSmileNet, registry
 from dfuse_jax.speed import count, measure
 
@@ -55,10 +55,15 @@ def run(
             for number in folds:
                 of_dtype = model.clone(dtype=None if dtype == "float32" else dtype)
                 row = measure.folds(of_dtype, videos, number, kind, steps, seconds)
-                row["floor_share"] = 1e3 * floors[dtype][kind] / row["ms_fold_step"]
+                if "ms_fold_step" in row:
+                    row["floor_share"] = 1e3 * floors[dtype][kind] / row["ms_fold_step"]
+                    say(_line(row, steps))
+                else:
+                    need = f"{row['memory_bytes'] / 1e9:.0f} GB" if row["memory_bytes"] else "more memory"
+                    say(f"{number:>5} {dtype:<9}{kind:<9}{need:>12} needed: does not fit")
                 rows.append(row)
-                say(_line(row, steps))
     result = {"device": device.device_kind, "jax": jax.__version__, "peaks": peaks, "floors_s": floors, "rows": rows}
+    rows = [row for row in rows if "ms_fold_step" in row]
     result["protocols"] = projected(rows)
     _say_protocols(result["protocols"], say)
     if baseline:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import resource
 import sys
 import tempfile
@@ -79,7 +80,7 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
 
     Returns:
         Milliseconds of a fold's step, clips a second, seconds to compile cold and from the cache, operations and bytes
-        by XLA's count, bytes of memory.
+        by XLA's count, bytes of memory; without the first two where that many folds do not fit.
     """
     device = jax.devices()[0]
     model = model.on(device.platform, count)
@@ -98,28 +99,38 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
     with cache():
         _, cold = _compile(every, *arguments)
         compiled, warm = _compile(every, *arguments)
-    jax.block_until_ready(compiled(*arguments))
-    call_s = best(lambda: jax.block_until_ready(compiled(*arguments)), seconds)
     cost = compiled.cost_analysis() or {}
     cost = cost[0] if isinstance(cost, list) else cost
     memory = compiled.memory_analysis()
-    return {
+    row = {
         "folds": count,
         "kind": kind,
         "dtype": str(model.dtype or "float32"),
-        "ms_fold_step": 1e3 * call_s / steps / count,
-        "clips_per_s": count * len(clips) / call_s,
         "compile_cold_s": cold,
         "compile_warm_s": warm,
         "xla_flops_call": cost.get("flops"),
         "xla_bytes_call": cost.get("bytes accessed"),
         "memory_bytes": memory and memory.temp_size_in_bytes + memory.argument_size_in_bytes,
-        "peak_bytes": _peak(device),
     }
+    if device.platform == "cpu" and memory and row["memory_bytes"] > 0.8 * _ram():
+        return row
+    try:
+        jax.block_until_ready(compiled(*arguments))
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return row
+    call_s = best(lambda: jax.block_until_ready(compiled(*arguments)), seconds)
+    speed = {"ms_fold_step": 1e3 * call_s / steps / count, "clips_per_s": count * len(clips) / call_s}
+    return {**row, **speed, "peak_bytes": _peak(device)}
 
 
 def _evaluate(model, settings, state, replica, videos, key):
     return epoch.predict(model, settings, state, videos, replica.evaluate, key)
+
+
+def _ram() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _peak(device: jax.Device) -> int:
