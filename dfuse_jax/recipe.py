@@ -44,6 +44,7 @@ def paper(fusion: str, database: str) -> ConfigDict:
                 "head_width": 64,
                 "mlp": 512,
                 "dropout": 0.1,
+                "dtype": "float32",  # or "bfloat16", with statistics and parameters in float32
             },
             "train": {
                 "epochs": 300,
@@ -149,6 +150,7 @@ def check(config: ConfigDict) -> None:
     _range(config, "model", "depth time_depth", 0)
     _range(config, "model", "points", max(config.model.neighbours + 1, config.model.curves), 478)
     _range(config, "model", "dropout", 0, 0.99)
+    _known(config, "model.dtype", ("float32", "bfloat16"))
     _check_blocks(config.model.entry, config.model.blocks)
     _range(config, "train", "epochs batch_size clip_frames eval_windows checkpoint_every", 1)
     _range(config, "train", "learning_rate last_epoch_factor weight_decay replicas_per_pass", 0)

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from dfuse_jax.models.layers import Moments, full, moments
+from dfuse_jax.models.layers import full
+from dfuse_jax.models.norms import Moments, moments
 
 
 class Cloud(NamedTuple):

@@ -13,8 +13,9 @@ from jax.typing import DTypeLike
 from dfuse_jax.models import cloud as clouds
 from dfuse_jax.models.cloud import Cloud, map_frames, row_moments
 from dfuse_jax.models.curves import CurveAggregation, CurveGrouping
-from dfuse_jax.models.layers import Dropout, leaky_relu, normed_linear
+from dfuse_jax.models.layers import Dropout, leaky_relu
 from dfuse_jax.models.lpfa import LPFA, Entry
+from dfuse_jax.models.norms import normed_linear
 
 
 class CIC(nn.Module):

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from dfuse_jax.models.cloud import gather, map_frames, row_moments
-from dfuse_jax.models.layers import BatchNorm, Kernel, full, leaky_relu, linear, mean_and_variance, normed_linear
+from dfuse_jax.models.layers import Kernel, full, leaky_relu, linear
+from dfuse_jax.models.norms import BatchNorm, mean_and_variance, normed_linear
 
 
 def _largest(weights: Array, ahead: Array) -> Array:

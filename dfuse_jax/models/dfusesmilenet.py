@@ -12,7 +12,8 @@ from jax.typing import DTypeLike
 from dfuse_jax.models import fusion as fusions
 from dfuse_jax.models.cloud import nearest
 from dfuse_jax.models.curvenet import CurveNet
-from dfuse_jax.models.layers import BatchNorm, Kernel, dense, layer_norm
+from dfuse_jax.models.layers import Kernel, dense, layer_norm
+from dfuse_jax.models.norms import BatchNorm
 from dfuse_jax.models.transformer import SpaceTime
 
 VARIANTS = ("paper", "authors")

@@ -12,7 +12,8 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from dfuse_jax.models.cloud import Cloud, gather, map_frames, row_moments
-from dfuse_jax.models.layers import BatchNorm, Kernel, exactly, full, leaky_relu, normed_linear
+from dfuse_jax.models.layers import Kernel, exactly, full, leaky_relu
+from dfuse_jax.models.norms import BatchNorm, normed_linear
 
 
 def _positions(cloud: Cloud, kernel: Array, norm: BatchNorm) -> tuple[Array, Array]:
