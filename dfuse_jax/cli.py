@@ -50,8 +50,7 @@ def say(line: str) -> None:
     """Prints a line; of several processes the first does."""
     from dfuse_jax import distributed  # it imports JAX
 
-    if distributed.first():
-        print(line, flush=True)
+    distributed.say(line)
 
 
 def _define_processes():

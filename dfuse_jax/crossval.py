@@ -89,7 +89,7 @@ class Prepared(NamedTuple):
 def prepare(config: ConfigDict) -> Prepared:
     """Reads or makes the samples and folds, and computes the D-Markers; raises UserError for bad data."""
     recipe.check(config)
-    samples, folds = readers.read(config.data, config.cv, config.seed)
+    samples, folds = readers.read(config.data, config.cv, config.seed, distributed.say)
     _check_batch(config.train.batch_size, folds)
     options = config.dmarkers
     found = features.compute(samples, definition=options.definition, smoothing=options.smoothing or None)

@@ -40,6 +40,12 @@ def first() -> bool:
     return rank() == 0
 
 
+def say(line: str) -> None:
+    """Prints a line, in that process."""
+    if first():
+        print(line, flush=True)
+
+
 def of_host() -> int:
     """How many of the processes run on the host of this one."""
     hosts = exchange(socket.gethostname())

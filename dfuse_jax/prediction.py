@@ -60,7 +60,7 @@ def load(directory: pathlib.Path) -> Trained:
 
 @functools.lru_cache(maxsize=4)
 def _compiled(model: DFuseSmileNet, settings: train.Settings):
-    return jax.jit(jax.vmap(functools.partial(train.predict, model, settings), in_axes=(0, None, None, None)))
+    return jax.jit(train.beside(functools.partial(train.predict, model, settings), 1))
 
 
 def predict(trained: Trained, sample: Sample) -> np.ndarray:

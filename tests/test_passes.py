@@ -154,21 +154,24 @@ def test_the_estimate_of_a_replicas_memory_is_what_xla_takes(videos):
     state = jax.eval_shape(functools.partial(epochs.init, MODEL, SETTINGS), one, videos)
     found = jax.jit(epoch, donate_argnums=0).lower(state, one, videos, np.int32(0)).compile().memory_analysis()
     taken = found.temp_size_in_bytes + found.output_size_in_bytes
-    estimate = memory.of_replica(MODEL, SETTINGS, assignment, videos)
+    estimate = sum(memory.of_replica(MODEL, SETTINGS, assignment, videos))
     assert 0.9 * taken <= estimate <= 1.4 * taken
 
 
 def test_so_many_replicas_as_fit_the_smallest_device(videos):
     class Device:
-        def __init__(self, limit):
-            self.limit = limit
+        def __init__(self, limit, platform="gpu"):
+            self.limit, self.platform = limit, platform
 
         def memory_stats(self):
             return {"bytes_limit": self.limit}
 
     assignment = train.assign(replicas())
-    need = memory.of_replica(MODEL, SETTINGS, assignment, videos)
+    state, steps = memory.of_replica(MODEL, SETTINGS, assignment, videos)
+    need = state + steps
     shared = sum(a.nbytes for a in jax.tree.leaves(videos))
     roomy, small = Device((shared + 9.5 * need) / memory.SHARE), Device((shared + 3.5 * need) / memory.SHARE)
     for devices, fitting in (([roomy], 9), ([roomy, small], 6), ([Device(1)], 1)):
         assert train.fitting(MODEL, SETTINGS, assignment, videos, devices) == fitting
+    one_by_one = Device((shared + steps + 2 * 7.5 * state) / memory.SHARE, "cpu")
+    assert train.fitting(MODEL, SETTINGS, assignment, videos, [one_by_one]) == 7

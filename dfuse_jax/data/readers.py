@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from dfuse_jax.data import cache, folder, published, records, synthetic
@@ -16,7 +17,7 @@ __all__ = ["DATABASES", "SOURCES", "load", "read", "subjects"]
 SOURCES = ("synthetic", "folder", *DATABASES)  # what config.data.source can be
 
 
-def read(data: Any, cv: Any, seed: int) -> tuple[list[Sample], list[Fold]]:
+def read(data: Any, cv: Any, seed: int, say: Callable[[str], None] = print) -> tuple[list[Sample], list[Fold]]:
     """The samples and folds that the config's `data` and `cv` sections ask for; says what they are in a few lines.
 
     Raises:
@@ -31,7 +32,7 @@ def read(data: Any, cv: Any, seed: int) -> tuple[list[Sample], list[Fold]]:
         raise UserError(f"{data.dir} comes with {len(folds)} folds: give --config.cv.folds={len(folds)}.")
     folds = folds or make_folds([s.label for s in samples], subjects(samples), cv.folds, seed=seed)
     for line in (*describe(samples, folds).splitlines(), *notes):
-        print(f"{data.source}: {line}", flush=True)
+        say(f"{data.source}: {line}")
     return samples, folds
 
 

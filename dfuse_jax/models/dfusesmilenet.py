@@ -89,12 +89,12 @@ class DFuseSmileNet(nn.Module):
 
     @nn.nowrap
     def on(self, platform: str, replicas: int = 1) -> "DFuseSmileNet":
-        """The same model as a kind of device, such as "cpu", best computes so many replicas of it side by side."""
+        """The same model as a kind of device, such as "cpu", best computes it, with so many replicas side by side."""
         into = [self.entry, *(features for features, _ in self.blocks)]
         widths = [self.entry, *(width // by for width, (_, by) in zip(into, self.blocks, strict=False))]
         of_frame = 4 * (self.points or NUM_LANDMARKS) * self.neighbours * max(widths)  # bytes of its edges
-        room = CACHE if platform == "cpu" else MEMORY
-        return self.clone(at_once=max(1, room // (of_frame * replicas)))
+        room = CACHE if platform == "cpu" else MEMORY // replicas
+        return self.clone(at_once=max(1, room // of_frame))
 
     @nn.nowrap
     def in_full(self, x: Array) -> Array:

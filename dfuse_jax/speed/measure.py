@@ -95,7 +95,7 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
     else:
         call = functools.partial(_evaluate, model, settings)
         arguments = (state, replicas, videos, jax.random.key(0))
-    every = lambda: jax.jit(jax.vmap(call, in_axes=(0, 0, None, None)))  # noqa: E731
+    every = lambda: jax.jit(epoch.beside(call, 2))  # noqa: E731
     with cache():
         _, cold = _compile(every, *arguments)
         compiled, warm = _compile(every, *arguments)

@@ -1,7 +1,7 @@
 """Training of all replicas of a cross-validation at once; knows arrays, not files of data."""
 
 from dfuse_jax.train.checkpoint import Checkpoints
-from dfuse_jax.train.epoch import Settings, State, predict
+from dfuse_jax.train.epoch import Settings, State, beside, predict
 from dfuse_jax.train.loop import blank, train
 from dfuse_jax.train.memory import fitting
 from dfuse_jax.train.passes import History, Progress, pass_size, passes
@@ -16,6 +16,7 @@ __all__ = [
     "State",
     "Videos",
     "assign",
+    "beside",
     "blank",
     "fitting",
     "pack",

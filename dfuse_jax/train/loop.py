@@ -12,7 +12,7 @@ from dfuse_jax.data.folds import Replica
 from dfuse_jax.errors import UserError
 from dfuse_jax.train import epoch as _epoch
 from dfuse_jax.train.checkpoint import Checkpoints
-from dfuse_jax.train.epoch import Settings, State
+from dfuse_jax.train.epoch import Settings, State, beside
 from dfuse_jax.train.interrupt import polite
 from dfuse_jax.train.passes import History, Layout, Progress, join, passes, put, rows
 from dfuse_jax.train.replicas import Assignment, Videos, assign
@@ -22,7 +22,7 @@ from dfuse_jax.train.replicas import Assignment, Videos, assign
 def _compiled(model, settings: Settings) -> tuple[Callable, Callable]:
     """`init` the replicas of a device, `run` an epoch of them: the same program on every device, however many."""
     init = jax.vmap(functools.partial(_epoch.init, model, settings), in_axes=(0, None))
-    run = jax.vmap(functools.partial(_epoch.run, model, settings), in_axes=(0, 0, None, None))
+    run = beside(functools.partial(_epoch.run, model, settings), 2)
     return jax.jit(init), jax.jit(run, donate_argnums=0)
 
 
