@@ -88,10 +88,7 @@ def _floors(model: DFuseSmileNet, peaks: dict, dtypes: Sequence[str], say: Calla
 
 
 def _line(row: dict, steps: int) -> str:
-    of_step = {
-        k: (row[f"xla_{v}_call"] or 0) / steps / row["folds"] / 1e9
-        for k, v in {"gflop": "flops", "gb": "bytes"}.items()
-    }
+    of_step = {k: (row[f"xla_{v}_call"] or 0) / steps / 1e9 for k, v in {"gflop": "flops", "gb": "bytes"}.items()}
     return ROW.format(**row, **of_step, memory=(row["memory_bytes"] or 0) / 1e9, share=row["floor_share"])
 
 

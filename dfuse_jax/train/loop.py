@@ -1,4 +1,4 @@
-"""All replicas, all epochs: `vmap` over the replicas of a device, one compiled call of each device an epoch."""
+"""All replicas, all epochs: `vmap` over the replicas of a device (see `epoch.beside`), one call of each an epoch."""
 
 import contextlib
 import functools
