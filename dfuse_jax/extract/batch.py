@@ -5,7 +5,6 @@ import errno
 import os
 import pathlib
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -72,7 +71,9 @@ def extract_all(
     out = pathlib.Path(out)
     jobs = [job._replace(path=pathlib.Path(job.path)) for job in jobs]
     _make(out)
-    with locked(out), _interruptible(), Manifest(out) as manifest, Bar([job.path for job in jobs]) as bar:
+    # Ctrl-C raises here, so that no process is left behind, whatever it does elsewhere.
+    raising = processes.on_interrupt(signal.default_int_handler)
+    with locked(out), raising, Manifest(out) as manifest, Bar([job.path for job in jobs]) as bar:
         return _Batch(out, manifest, bar).run(jobs, workers, ray)
 
 
@@ -160,16 +161,3 @@ def _make(out):
         raise UserError(f"--out {out}: cannot be made a folder ({error.strerror}). Name another.") from error
     if not os.access(out, os.W_OK):
         raise UserError(f"--out {out}: may not be written to. Name another.")
-
-
-@contextlib.contextmanager
-def _interruptible():
-    """Ctrl-C raises KeyboardInterrupt here, so that no process is left behind, whatever it does elsewhere."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

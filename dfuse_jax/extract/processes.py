@@ -68,7 +68,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _ignoring_interrupts():  # Ctrl-C reaches all processes of a terminal; this one ends the others
+        with on_interrupt(signal.SIG_IGN):  # Ctrl-C reaches all processes of a terminal; this one ends the others
             self.process.start()
         theirs.close()
         self.ready, self.ended = False, False
@@ -105,11 +105,12 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _ignoring_interrupts():
+def on_interrupt(handler):
+    """Lets Ctrl-C do something else within the block; only the main thread may."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

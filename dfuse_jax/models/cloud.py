@@ -5,6 +5,7 @@ that takes longer than to compute it, so it is computed a few frames at a time, 
 the backward pass.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -71,6 +72,11 @@ def row_moments(f: Callable, at_once: int | None, *arrays: Array) -> Moments:
 
     total, squares = (jnp.sum(a, axis=0) for a in _chunks(sums, at_once, arrays))
     return moments(total, squares, math.prod(shape[:-1]))
+
+
+def moments_of(x: Array, at_once: int | None) -> Callable[[], Moments]:
+    """Gives, once it is asked, the moments of x [M, ..., c] itself."""
+    return functools.cache(lambda: row_moments(lambda x: x, at_once, x))
 
 
 def cloud(points: Array, neighbours: Array, at_once: int | None) -> Cloud:

@@ -4,14 +4,12 @@ CurveNet: T. Xiang et al., "Walk in the Cloud: Learning Curves for Point Clouds 
 curve intervention convolution. M counts frames, N points, K neighbours.
 """
 
-import functools
-
 import flax.linen as nn
 from jax import Array
 from jax.typing import DTypeLike
 
 from dfuse_jax.models import cloud as clouds
-from dfuse_jax.models.cloud import Cloud, map_frames, row_moments
+from dfuse_jax.models.cloud import Cloud, map_frames, moments_of
 from dfuse_jax.models.curves import CurveAggregation, CurveGrouping
 from dfuse_jax.models.layers import Dropout, leaky_relu
 from dfuse_jax.models.lpfa import LPFA, Entry
@@ -30,14 +28,14 @@ class CIC(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, cloud: Cloud, train: bool) -> Array:
-        of_x = functools.cache(lambda: row_moments(lambda x: x, self.at_once, x))
+        of_x = moments_of(x, self.at_once)
         reduce = normed_linear(x.shape[-1] // self.bottleneck, x, of_x, train, "reduce")
         y = map_frames(lambda x: leaky_relu(reduce(x)), self.at_once, x)
         grouping = CurveGrouping(self.curves, self.steps, self.variant, self.at_once, name="grouping")
         curves = grouping(y, cloud.neighbours[..., 1:], train)
         y = CurveAggregation(self.at_once, name="aggregation")(y, curves, train)
         y = LPFA(self.at_once, name="lpfa")(y, cloud, train)
-        expand = normed_linear(self.features, y, lambda: row_moments(lambda y: y, self.at_once, y), train, "expand")
+        expand = normed_linear(self.features, y, moments_of(y, self.at_once), train, "expand")
         shortcut = lambda x: x  # noqa: E731
         if x.shape[-1] != self.features:
             shortcut = normed_linear(self.features, x, of_x, train, "shortcut")
@@ -74,5 +72,5 @@ class CurveNet(nn.Module):
         for number, (features, bottleneck) in enumerate(self.blocks):
             sizes = (features, bottleneck, self.curves, self.steps, self.variant, self.at_once)
             x = CIC(*sizes, name=f"cic_{number}")(x, cloud, train)
-        leave = normed_linear(x.shape[-1], x, lambda: row_moments(lambda x: x, self.at_once, x), train, "exit")
+        leave = normed_linear(x.shape[-1], x, moments_of(x, self.at_once), train, "exit")
         return Dropout(self.dropout)(map_frames(lambda x: nn.relu(leave(x)), self.at_once, x), train)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from dfuse_jax.models.cloud import gather, map_frames, row_moments
+from dfuse_jax.models.cloud import gather, map_frames, moments_of
 from dfuse_jax.models.layers import Kernel, full, leaky_relu, linear
 from dfuse_jax.models.norms import BatchNorm, mean_and_variance, normed_linear
 
@@ -140,7 +140,7 @@ class CurveAggregation(nn.Module):
             return map_frames(_attend, self.at_once, query, keys, values)
 
         found = jnp.concatenate([attend(of_curves, "curve"), attend(of_steps, "step")], axis=-1)
-        merge = normed_linear(width, found, lambda: row_moments(lambda x: x, self.at_once, found), train, "merge")
+        merge = normed_linear(width, found, moments_of(found, self.at_once), train, "merge")
         return leaky_relu(x + merge(found))
 
 

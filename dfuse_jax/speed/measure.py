@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import resource
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from dfuse_jax.data.samples import scale
 from dfuse_jax.dmarkers.benchmark import bandwidth, best
 from dfuse_jax.models import DFuseSmileNet
 from dfuse_jax.train import epoch
+from dfuse_jax.train.memory import ram
 
 
 def peaks(seconds: float) -> dict[str, float]:
@@ -112,7 +112,7 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
         "xla_bytes_call": cost.get("bytes accessed"),
         "memory_bytes": memory and memory.temp_size_in_bytes + memory.argument_size_in_bytes,
     }
-    if device.platform == "cpu" and memory and row["memory_bytes"] > 0.8 * _ram():
+    if device.platform == "cpu" and memory and row["memory_bytes"] > 0.8 * ram():
         return row
     try:
         jax.block_until_ready(compiled(*arguments))
@@ -127,10 +127,6 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
 
 def _evaluate(model, settings, state, replica, videos, key):
     return epoch.predict(model, settings, state, videos, replica.evaluate, key)
-
-
-def _ram() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _peak(device: jax.Device) -> int:

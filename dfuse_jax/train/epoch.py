@@ -80,7 +80,7 @@ def init(model, settings: Settings, replica: Assignment, videos: Videos) -> Stat
     std = jnp.sqrt(jnp.sum(weight * (seen - mean) ** 2, axis=0))
     return State(
         params=variables["params"],
-        batch_stats=jax.tree.map(lambda a: a.astype(float), variables["batch_stats"]),  # Flax starts in float32
+        batch_stats=variables["batch_stats"],
         optimizer=optimizer(settings).init(variables["params"]),
         dmarkers_mean=mean,
         dmarkers_std=jnp.where(std > 1e-6 * jnp.abs(mean), std, 1),  # a feature that never varies stays 0

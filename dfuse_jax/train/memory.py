@@ -46,7 +46,12 @@ def _limit(device: jax.Device, sharing: int) -> float:
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return SHARE * stats["bytes_limit"]
-    return SHARE_OF_RAM * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / sharing
+    return SHARE_OF_RAM * ram() / sharing
+
+
+def ram() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _bytes(tree) -> int:
