@@ -10,7 +10,7 @@ The paper's recipe on a database (uva_nemo, mmi, spos, bbc), beside its Table 4;
         --config.fusions=hadamard,film,none --config.cv.runs=1
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

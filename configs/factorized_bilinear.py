@@ -5,7 +5,7 @@
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 83.8, MMI 93.3, SPOS 97.7, BBC 95.0 %.
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

@@ -15,7 +15,7 @@ The same on a folder of one's own smiles, made by launch/dataset.py:
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 88.7, MMI 99.7, SPOS 98.5, BBC 100.0 %.
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

@@ -5,7 +5,7 @@
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 85.4, MMI 91.7, SPOS 90.4, BBC 85.0 %.
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

@@ -5,7 +5,7 @@
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 85.4, MMI 92.1, SPOS 86.2, BBC 85.0 %.
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

@@ -5,7 +5,7 @@
 The paper's Table 5, row [24], whose protocol is the report's `peeked`: UvA-NEMO 85.0, MMI 99.0, SPOS 94.4, BBC 95.0 %.
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

@@ -5,7 +5,7 @@
 The paper has no value for it: its Table 4 holds attention to a single token only, which sees nothing of x.
 """
 
-from dfuse_jax import recipe
+from dfuse_jax.experiments import recipe
 
 
 def get_config(database=None):

@@ -1,6 +1,6 @@
 """Compares fusions over the same folds, seeds and data, in one table.
 
-python launch/benchmark.py --config configs/benchmark.py[:uva_nemo|mmi|spos|bbc] [--config.fusions=hadamard,film ...]
+python launch/compare.py --config configs/compare.py[:uva_nemo|mmi|spos|bbc] [--config.fusions=hadamard,film ...]
 """
 
 import hashlib
@@ -9,9 +9,9 @@ import pathlib
 
 from absl import flags
 
-from dfuse_jax import cli
+from dfuse_jax.runtime import cli
 
-_CONFIG = cli.define_config("configs/benchmark.py")
+_CONFIG = cli.define_config("configs/compare.py")
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -28,15 +28,15 @@ def main(argv):
     if "fusions" not in config:
         raise cli.UserError("--config is the recipe of a single fusion; launch/cv.py runs it.")
 
-    from dfuse_jax import benchmark  # only now: --help need not wait for JAX
-    from dfuse_jax.report import sheets
+    from dfuse_jax.experiments import compare
+    from dfuse_jax.report.comparison import words
 
-    digest = hashlib.sha256(json.dumps(benchmark.shared(config), sort_keys=True).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(compare.shared(config), sort_keys=True).encode()).hexdigest()[:8]
     directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
     cli.say(f"{config.name}: {config.note}")
-    found = benchmark.run(config, directory, cli.say)
-    cli.say(sheets.console(found))
-    cli.say(f"Results: {directory}/benchmark.md")
+    found = compare.run(config, directory, cli.say)
+    cli.say(words.console(found))
+    cli.say(f"Results: {directory}/compare.md")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from dfuse_jax import cli
+from dfuse_jax.runtime import cli
 
 _FOLDS = flags.DEFINE_list("folds", ["1", "2", "5", "10"], "How many folds at once.")
 _DTYPES = flags.DEFINE_list("dtypes", ["float32", "bfloat16"], "Precisions to compute in.")
@@ -29,10 +29,10 @@ def main(argv):
 
     import jax  # only now: --help need not wait for it
 
-    from dfuse_jax import recipe
-    from dfuse_jax.crossval import build_model
-    from dfuse_jax.files import atomic
-    from dfuse_jax.speed import benchmark
+    from dfuse_jax.bench import speed as benchmark
+    from dfuse_jax.experiments import recipe
+    from dfuse_jax.experiments.crossval import build_model
+    from dfuse_jax.runtime.files import atomic
 
     if _BASELINE.value:
         benchmark.require_baseline()  # before an hour of measuring

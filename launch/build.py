@@ -5,7 +5,7 @@ python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DATA
 
 It is tfds' own command with all its flags. `tfds` itself (4.9.10) starts only where TensorFlow, Apache Beam and
 mlcroissant are installed, which others of its commands need; there, it is
-`tfds build uva_nemo --imports dfuse_jax.data.builders ...`.
+`tfds build uva_nemo --imports dfuse_jax.data.build.builders ...`.
 """
 
 import pathlib
@@ -13,9 +13,9 @@ import sys
 
 from absl import logging
 
-from dfuse_jax import cli
 from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.data.records import find, require
+from dfuse_jax.data.layouts.tfds import find, require
+from dfuse_jax.runtime import cli
 
 
 def main(argv):
@@ -25,7 +25,7 @@ def main(argv):
     from tensorflow_datasets.scripts.cli import build, cli_utils
 
     parse = cli_utils.make_flags_parser(build.Args, description=__doc__)
-    args = parse([*argv, "--imports=dfuse_jax.data.builders"])
+    args = parse([*argv, "--imports=dfuse_jax.data.build.builders"])
     names = args.positional_datasets + args.datasets
     if not names or set(names) - set(DATABASES):
         raise cli.UserError(f"name one of {', '.join(DATABASES)}, not {', '.join(names) or 'nothing'}.")

@@ -9,7 +9,7 @@ import pathlib
 
 from absl import flags
 
-from dfuse_jax import cli
+from dfuse_jax.runtime import cli
 
 _CONFIG = cli.define_config("configs/hadamard.py")
 _WORKDIR = flags.DEFINE_string(
@@ -28,7 +28,8 @@ def main(argv):
     digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
     directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
 
-    from dfuse_jax import crossval, recipe, report  # only now: --help need not wait for JAX
+    from dfuse_jax.experiments import crossval, recipe
+    from dfuse_jax.report import run as report
 
     cli.say(f"{config.name}: {recipe.note(config)}")
     results = crossval.cross_validate(config, directory)

@@ -11,8 +11,9 @@ import pathlib
 
 from absl import flags
 
-from dfuse_jax import cli
-from dfuse_jax.data import dataset, folder
+from dfuse_jax.data import dataset
+from dfuse_jax.data.layouts import folder
+from dfuse_jax.runtime import cli
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the data set; made if it is not there, gone on with if it is.")
 

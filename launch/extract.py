@@ -10,8 +10,8 @@ import pathlib
 
 from absl import flags
 
-from dfuse_jax import cli
-from dfuse_jax.errors import UserError
+from dfuse_jax.runtime import cli
+from dfuse_jax.runtime.errors import UserError
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the .npz files; made if it is not there.")
 _WORKERS = flags.DEFINE_integer("workers", None, "Videos at a time; one per core unless given.", lower_bound=1)
@@ -24,7 +24,8 @@ def main(argv):
         raise UserError("No videos given. Usage: python launch/extract.py VIDEO... --out DIR")
     if not _OUT.value:
         raise UserError("--out is missing: the folder for the .npz files.")
-    from dfuse_jax.extract import manifest, sheet  # only now: --help need not wait
+    from dfuse_jax.extract import contact_sheet as sheet
+    from dfuse_jax.extract import manifest
     from dfuse_jax.extract.batch import Job, extract_all
 
     out, videos = pathlib.Path(_OUT.value), find(argv[1:])

@@ -9,8 +9,8 @@ import pathlib
 
 from absl import flags
 
-from dfuse_jax import cli
-from dfuse_jax.errors import UserError
+from dfuse_jax.runtime import cli
+from dfuse_jax.runtime.errors import UserError
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a finished launch/cv.py run (its --workdir).")
 _OUT = flags.DEFINE_string("out", ".", "Folder for the plots, <video's name>.png; made if it is not there.")
@@ -22,7 +22,7 @@ def main(argv):
         raise UserError(
             "Usage: python launch/predict.py --checkpoint DIR VIDEO... (DIR: the --workdir of launch/cv.py)"
         )
-    from dfuse_jax import prediction  # only now: --help need not wait for JAX
+    from dfuse_jax.experiments import predict as prediction
 
     trained = prediction.load(pathlib.Path(_CHECKPOINT.value))
     print(f"{trained.name}: {trained.note}")

@@ -16,9 +16,9 @@ import numpy as np
 
 from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.folds import Fold
-from dfuse_jax.data.samples import NUM_LANDMARKS, Sample
-from dfuse_jax.errors import UserError
-from dfuse_jax.files import atomic
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic
+from dfuse_jax.samples import NUM_LANDMARKS, Sample
 
 FORMAT = 1  # of what is cached and of how it is read: another number makes all caches anew
 

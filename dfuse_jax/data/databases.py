@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dfuse_jax.data.samples import Sample
+from dfuse_jax.samples import Sample
 
 
 class Database(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dfuse_jax.data.folds import Fold
-from dfuse_jax.data.samples import Sample
+from dfuse_jax.samples import Sample
 
 
 class Dataset(NamedTuple):

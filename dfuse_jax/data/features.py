@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from dfuse_jax import dmarkers
-from dfuse_jax.data.samples import Sample, scale
+from dfuse_jax.samples import Sample, scale
 
 
 def pad(samples: Sequence[Sample], *, scaled: bool = False) -> tuple[np.ndarray, np.ndarray]:

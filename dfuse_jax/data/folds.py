@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from dfuse_jax.data.samples import Sample
-from dfuse_jax.errors import UserError
-from dfuse_jax.files import atomic
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic
+from dfuse_jax.samples import Sample
 
 
 @dataclasses.dataclass(frozen=True)

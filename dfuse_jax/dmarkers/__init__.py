@@ -33,15 +33,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from dfuse_jax.dmarkers import phases as _phases
-from dfuse_jax.dmarkers import pose as _pose
-from dfuse_jax.dmarkers import signals as _signals
-from dfuse_jax.dmarkers.checks import check_scalars, validate
-from dfuse_jax.dmarkers.features import FEATURE_NAMES, VALUES, describe
-from dfuse_jax.dmarkers.phases import PHASES
-from dfuse_jax.dmarkers.points import LANDMARKS, select
-from dfuse_jax.dmarkers.signals import REGIONS, Signals
-from dfuse_jax.dmarkers.smoothing import smooth_4253h_twice
+from dfuse_jax.dmarkers import _phases, _pose, _signals
+from dfuse_jax.dmarkers._checks import check_scalars, validate
+from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES, describe
+from dfuse_jax.dmarkers._phases import PHASES
+from dfuse_jax.dmarkers._points import LANDMARKS, select
+from dfuse_jax.dmarkers._signals import REGIONS, Signals
+from dfuse_jax.dmarkers._smoothing import smooth_4253h_twice
 
 __all__ = [
     "FEATURE_NAMES",
@@ -64,8 +62,8 @@ DEFINITIONS = ("paper", "authors")
 SMOOTHINGS = (None, "4253H")
 
 _ON_USE = {
-    "plot": ("figures", "matplotlib"),
-    "to_frame": ("frames", "pandas"),
+    "plot": ("plot", "matplotlib"),
+    "to_frame": ("frame", "pandas"),
     "DMarkers": ("transformer", "scikit-learn"),
 }
 
@@ -76,7 +74,7 @@ def __getattr__(name: str):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, needs = _ON_USE[name]
     try:
-        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return getattr(importlib.import_module(f"{__name__}.extras.{module}"), name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"dmarkers.{name} needs {needs} (no module {error.name!r}): pip install {needs}"

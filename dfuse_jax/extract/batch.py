@@ -8,14 +8,13 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dfuse_jax.errors import UserError
-from dfuse_jax.extract import cluster, processes
-from dfuse_jax.extract.bar import Bar
+from dfuse_jax.extract import on_cores, on_ray
+from dfuse_jax.extract.jobs import Progress, versions
 from dfuse_jax.extract.manifest import Manifest
+from dfuse_jax.extract.progress import Bar
 from dfuse_jax.extract.resume import look
-from dfuse_jax.extract.work import Progress, versions
-from dfuse_jax.files import atomic
-from dfuse_jax.workdir import locked
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic, locked
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no other video's file could be written either
 
@@ -72,7 +71,7 @@ def extract_all(
     jobs = [job._replace(path=pathlib.Path(job.path)) for job in jobs]
     _make(out)
     # Ctrl-C raises here, so that no process is left behind, whatever it does elsewhere.
-    raising = processes.on_interrupt(signal.default_int_handler)
+    raising = on_cores.on_interrupt(signal.default_int_handler)
     with locked(out), raising, Manifest(out) as manifest, Bar([job.path for job in jobs]) as bar:
         return _Batch(out, manifest, bar).run(jobs, workers, ray)
 
@@ -88,7 +87,7 @@ class _Batch:
 
     def run(self, jobs, workers, ray) -> Outcome:
         todo = self._todo(jobs)
-        with contextlib.closing(cluster.run(todo, ray, workers) if ray else processes.run(todo, workers)) as events:
+        with contextlib.closing(on_ray.run(todo, ray, workers) if ray else on_cores.run(todo, workers)) as events:
             for job, event in events:
                 if isinstance(event, Progress):
                     self.bar.move(job.path, event)

@@ -9,10 +9,10 @@ import os
 import pathlib
 import time
 
-from dfuse_jax.data import samples
-from dfuse_jax.errors import UserError
-from dfuse_jax.extract.work import versions
-from dfuse_jax.files import atomic
+from dfuse_jax import samples
+from dfuse_jax.extract.jobs import versions
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic
 
 NAME = "manifest.json"
 PAUSE = 5  # seconds from one writing to the next, and SHARE times as long as it took: thousands of videos make it long

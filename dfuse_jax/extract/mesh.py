@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfuse_jax.data.samples import Sample
-from dfuse_jax.errors import UserError
-from dfuse_jax.extract import crowd, gaps
+from dfuse_jax.extract import faces as crowd
+from dfuse_jax.extract import gaps
 from dfuse_jax.extract.solutions import boxes, landmarks, prepare, restart
 from dfuse_jax.extract.video import check_rate, read_frames, rhythm
-from dfuse_jax.files import checksum
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import checksum
+from dfuse_jax.samples import Sample
 
 # Several faces are noticed by a detector of their own, not by a mesh with max_num_faces=2: on a clean video of one face
 # both give the same landmarks to the bit (this mesh smooths nothing), but on a noisy one the second tracker settles on

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from dfuse_jax.errors import UserError
+from dfuse_jax.runtime.errors import UserError
 
 
 def require(name: str, extra: str = "extract"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dfuse_jax.data.samples import Sample
+from dfuse_jax.samples import Sample
 
 OUTER_EYE_CORNERS = 33, 263
 EYES, NOSE_TIP = ((33, 133), (362, 263)), 1  # as the D-Markers' head pose: spec of section 3.2

@@ -5,9 +5,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from dfuse_jax.data import samples
-from dfuse_jax.errors import UserError
-from dfuse_jax.files import checksum
+from dfuse_jax import samples
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import checksum
 
 
 class There(NamedTuple):

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from dfuse_jax.errors import UserError
 from dfuse_jax.extract.native import quiet, require
+from dfuse_jax.runtime.errors import UserError
 
 
 @functools.cache

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfuse_jax.errors import UserError
 from dfuse_jax.extract.native import quiet, require
+from dfuse_jax.runtime.errors import UserError
 
 SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from dfuse_jax.models import fusion as fusions
 from dfuse_jax.models.cloud import nearest
-from dfuse_jax.models.curvenet import CurveNet
+from dfuse_jax.models.curvenet.encoder import CurveNet
 from dfuse_jax.models.layers import Kernel, dense, layer_norm
 from dfuse_jax.models.norms import BatchNorm
 from dfuse_jax.models.transformer import SpaceTime
@@ -152,7 +152,7 @@ class DFuseSmileNet(nn.Module):
         """Logits of "spontaneous" (eqs. 1-3).
 
         Args:
-            landmarks: [B, T, 478, 3], min-max scaled with the published constants (`dfuse_jax.data.samples.scale`).
+            landmarks: [B, T, 478, 3], min-max scaled with the published constants (`dfuse_jax.samples.scale`).
             dmarkers: [B, 225], standardised.
             train: batch statistics and dropout (needs the rng "dropout" and a mutable "batch_stats").
             neighbours: what `find_neighbours(landmarks)` gives, if it is known already.

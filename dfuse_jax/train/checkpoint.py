@@ -9,8 +9,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 
-from dfuse_jax import distributed
-from dfuse_jax.errors import UserError
+from dfuse_jax.runtime import messages
+from dfuse_jax.runtime.errors import UserError
 
 _ALONE = ocp.options.MultiprocessingOptions(
     primary_host=0, active_processes={0}, barrier_sync_key_prefix="dfuse-checkpoints"
@@ -32,7 +32,7 @@ class Checkpoints:
         self.every = every
         self.directory = pathlib.Path(directory).absolute()
         self._manager = None
-        if distributed.first():
+        if messages.first():
             if create:
                 self.directory.mkdir(parents=True, exist_ok=True)
             # Synchronous: what is written is a copy on the host that nobody needs any more.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax, random
 
-from dfuse_jax.train.replicas import Assignment, Videos
+from dfuse_jax.train.arrays import Assignment, Videos
 
 
 @dataclasses.dataclass(frozen=True)

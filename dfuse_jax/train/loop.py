@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from dfuse_jax import distributed
 from dfuse_jax.data.folds import Replica
-from dfuse_jax.errors import UserError
+from dfuse_jax.runtime import messages
+from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.train import epoch as _epoch
+from dfuse_jax.train.arrays import Assignment, Videos, assign
 from dfuse_jax.train.checkpoint import Checkpoints
 from dfuse_jax.train.epoch import Settings, State, beside
 from dfuse_jax.train.interrupt import polite
 from dfuse_jax.train.passes import History, Layout, Progress, join, passes, put, rows
-from dfuse_jax.train.replicas import Assignment, Videos, assign
 
 
 @functools.lru_cache(maxsize=4)
@@ -76,7 +76,7 @@ def _restore(checkpoints: Checkpoints | None, number: int, like: State, history:
         done, (state, past) = checkpoints.restore(shapes)
         return [done - first, *past]
 
-    done, *past = distributed.by_first(find)
+    done, *past = messages.by_first(find)
     for a, b in zip(history, past, strict=True):
         a[:] = b
     return done, state
@@ -84,7 +84,7 @@ def _restore(checkpoints: Checkpoints | None, number: int, like: State, history:
 
 def _save(checkpoints: Checkpoints, number: int, done: int, progress: Progress, size: int) -> None:
     """Checkpoints count the epochs of all passes, and the one at the end of a pass is kept."""
-    if distributed.first():
+    if messages.first():
         epochs = len(progress.history.losses)
         keep = range(epochs, number * epochs + 1, epochs)
         checkpoints.save(number * epochs + done, progress, keep=keep, facts={"replicas_per_pass": size})
@@ -136,7 +136,7 @@ def train(
     size, epochs = size or len(replicas), settings.epochs
     assignment, (init, run), layout = assign(replicas), _compiled(model, settings), Layout(devices, size)
     like, history = _abstract(model, settings, assignment, videos), _empty(epochs, *assignment.evaluate.shape)
-    trained = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), _trained(like)) if distributed.first() else None
+    trained = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), _trained(like)) if messages.first() else None
     groups, done, left = passes(len(replicas), size), 0, []
     for number, members in enumerate(groups):
         known, state = _restore(checkpoints, number, rows(like, members), history.of(members))
@@ -161,7 +161,7 @@ def train(
                 last, done = epoch + 1 == epochs, done + 1
                 states = [_trained(state) if last else state for state, *_ in found]
                 own = join([History(*said) for _, *said in found], nothing)
-                said = distributed.exchange([*own, bool(wishes)])
+                said = messages.exchange([*own, bool(wishes)])
                 _record(of_pass, epoch, replicas[members.start : members.stop], [History(*a) for *a, _ in said])
                 stop = any(wish for *_, wish in said)
                 if checkpoints is not None and ((epoch + 1) % checkpoints.every == 0 or last or stop):

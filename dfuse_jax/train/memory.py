@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from dfuse_jax import distributed
+from dfuse_jax.runtime import messages
 from dfuse_jax.train import epoch as _epoch
+from dfuse_jax.train.arrays import Assignment, Videos
 from dfuse_jax.train.epoch import Settings
-from dfuse_jax.train.replicas import Assignment, Videos
 
 # Of what a device may hold: XLA reserves a GPU's memory for itself, but a machine's RAM serves others too.
 SHARE, SHARE_OF_RAM = 0.8, 0.5
@@ -22,7 +22,7 @@ def fitting(model, settings: Settings, assignment: Assignment, videos: Videos, d
 
     Of several processes all must ask.
     """
-    sharing = len(devices) * distributed.of_host()
+    sharing = len(devices) * messages.of_host()
     room = min(_limit(device, sharing) for device in devices) - _bytes(videos)
     state, steps = of_replica(model, settings, assignment, videos)
     if devices[0].platform == "cpu":  # one replica's step after another's: see `beside`

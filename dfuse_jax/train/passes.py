@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dfuse_jax import distributed
+from dfuse_jax.runtime import messages
 from dfuse_jax.train.epoch import State
 
 
@@ -76,7 +76,7 @@ def _length(tree) -> int:
 
 def put(whole, members: range, part) -> None:
     """The inverse of `rows`: writes [n, ...] to its place in [R, ...], on the host of process 0."""
-    if not distributed.first():
+    if not messages.first():
         return
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):
         a[members.start : members.stop] = b
@@ -93,22 +93,22 @@ class Layout(NamedTuple):
 
     def slots(self, tree) -> list:
         """Replicas [n, ...] on the host -> [each, ...] on each device of this process."""
-        return self._load(rows(tree, self._slots(tree, distributed.rank())))
+        return self._load(rows(tree, self._slots(tree, messages.rank())))
 
     def place(self, state: State | None, like: State) -> list[State]:
         """The same for a state that only process 0 has; `like` holds its shapes and types."""
-        processes = range(distributed.size())
-        shares = [rows(state, self._slots(state, process)) for process in processes] if distributed.first() else None
-        return self._load(distributed.from_first(shares, rows(like, self._slots(like, distributed.rank()))))
+        processes = range(messages.size())
+        shares = [rows(state, self._slots(state, process)) for process in processes] if messages.first() else None
+        return self._load(messages.from_first(shares, rows(like, self._slots(like, messages.rank()))))
 
     def gather(self, states: list[State], like: State) -> State | None:
         """The inverse, to the host of process 0; None in the others."""
         none = jax.tree.map(lambda a: np.zeros((0, *a.shape[1:]), a.dtype), like)
-        whole = distributed.to_first(join(states, none))
+        whole = messages.to_first(join(states, none))
         return None if whole is None else rows(whole, range(_length(like)))
 
     def _each(self) -> int:
-        return -(-self.size // (len(self.devices) * distributed.size()))
+        return -(-self.size // (len(self.devices) * messages.size()))
 
     def _slots(self, tree, process: int) -> np.ndarray:
         """Which of the replicas in `tree` the slots of a process hold."""

@@ -1,0 +1,1 @@
+"""The layouts in which a data set can lie on disk."""

@@ -1,0 +1,67 @@
+"""Makes `neutral_face.npy`, the face that the synthetic smiles move: `python -m dfuse_jax.data.synthetic.neutral_face`.
+
+Attention Mesh finds the 478 landmarks on `skimage.data.astronaut()` (Eileen Collins, NASA, public domain). She smiles
+broadly in that photograph, so what Attention Mesh finds is not a neutral face. It is relaxed by geometry:
+
+1. turned to the viewer and brought to the coordinates of `dfuse_jax.data.synthetic.muscles`;
+2. the smile is taken back: lip corners in, down and forward, cheeks down, by the muscles' own fields;
+3. the lips are closed but for a slit.
+
+The result looks like a face at rest. It is not how this person looks at rest, which the photograph cannot tell.
+"""
+
+import numpy as np
+
+from dfuse_jax.data.synthetic import muscles
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic
+
+CROP, ZOOM = (slice(0, 300), slice(80, 380)), 3  # the head in the photograph (rows, columns); enlarged for the detector
+TAKEN_BACK = {"smile": -0.9, "cheek": -0.6, "lids": 0.0, "jaw": 0.0}  # how much each muscle contracts against the photo
+CLOSED = 0.9  # share of the gap between the lips that is closed
+
+EYE_CORNERS, FOREHEAD, CHIN = (33, 133, 362, 263), 10, 152
+
+
+def make() -> np.ndarray:
+    """Returns the relaxed face, [478, 3] float32 in the face coordinates of `dfuse_jax.data.synthetic.muscles`."""
+    return relax(upright(photographed())).astype(np.float32)
+
+
+def photographed() -> np.ndarray:
+    """The 478 landmarks that Attention Mesh finds on the photograph, [478, 3]; the image is square: one scale."""
+    try:
+        import cv2
+        import mediapipe
+        import skimage.data
+    except ImportError as error:
+        raise UserError(f'{error}. Install them: pip install -e ".[extract]" scikit-image in the checkout') from error
+    image = cv2.resize(skimage.data.astronaut()[CROP], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
+    with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
+        found = mesh.process(image).multi_face_landmarks
+    return np.array([(p.x, p.y, p.z) for p in found[0].landmark])
+
+
+def upright(points: np.ndarray) -> np.ndarray:
+    """Turns the face to the viewer: x along the eyes, y from the forehead to the chin; eyes at distance 1."""
+    right = points[list(EYE_CORNERS[:2])].mean(axis=0)
+    left = points[list(EYE_CORNERS[2:])].mean(axis=0)
+    distance = np.linalg.norm(left - right)
+    x = (left - right) / distance
+    down = points[CHIN] - points[FOREHEAD]
+    z = np.cross(x, down)
+    z /= np.linalg.norm(z)
+    return (points - (left + right) / 2) @ np.stack([x, np.cross(z, x), z], axis=1) / distance
+
+
+def relax(face: np.ndarray) -> np.ndarray:
+    """Takes the smile back and closes the lips."""
+    amounts = [TAKEN_BACK[name] for name in muscles.MUSCLES]
+    face = face + np.tensordot(amounts, muscles.muscles(face), 1)
+    return face + CLOSED * muscles.closing(face, muscles.LIPS, upper=0.5, radius=0.25)
+
+
+if __name__ == "__main__":
+    with atomic(muscles.NEUTRAL_FACE, "wb") as file:
+        np.save(file, make())
+    print(f"Wrote {muscles.NEUTRAL_FACE}")

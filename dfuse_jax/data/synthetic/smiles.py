@@ -1,0 +1,173 @@
+"""Embedded data: labelled smile sequences that need no database, for demos, tests and controls.
+
+One face of 478 landmarks (`muscles.neutral_face`) is deformed into subjects, and each subject smiles, spontaneously and
+on purpose. The two kinds differ on average, and overlap, in the directions that the literature gives (TRAITS holds the
+amounts, which are chosen, not measured):
+
+* Onset and offset take longer in spontaneous smiles, so they are slower: Ekman & Friesen 1982; Hess & Kleck 1990; Cohn
+  & Schmidt 2004; Dibeklioglu, Salah & Gevers 2015; Guo et al. 2018. In Schmidt et al. 2006 the speeds agree, but the
+  offset lasted longer in deliberate smiles.
+* Amplitude of the lip corners is smaller in spontaneous smiles: Cohn & Schmidt 2004; Schmidt et al. 2006.
+* Cheeks rise and eyelids narrow more in spontaneous smiles (orbicularis oculi, the Duchenne marker): Ekman & Friesen
+  1982; Ekman, Davidson & Friesen 1990; the eyelids above all: Dibeklioglu et al. 2015.
+* Left and right differ more in posed smiles: Ekman, Hager & Friesen 1981. Schmidt et al. 2006 found no such difference.
+* Several peaks, and an apex that varies, are commoner in spontaneous smiles: Cohn & Schmidt 2004; Guo et al. 2018.
+* A hesitation within the onset is commoner in posed smiles, spontaneous ones are smooth: Hess & Kleck 1990; Frank,
+  Ekman & Friesen 1993.
+
+The rest is drawn alike for both: frame rate, image size, subject, head motion, blinks, jitter. A subject's spontaneous
+and posed smiles come in pairs of equally many frames, so a classifier of the length alone is at chance, which it is not
+on the real databases.
+
+What these data are not: they are not recordings, nor a model fitted to any. Nobody smiled, nobody felt anything. How
+well a classifier does on them follows from the numbers in TRAITS, so no accuracy on them says anything about people, or
+about the same classifier on people. They show that the software runs, and that its controls work.
+
+Cohn & Schmidt 2004, The timing of facial motion in posed and spontaneous smiles, Int. J. Wavelets Multires. Inf. 2.
+Dibeklioglu, Salah & Gevers 2015, Recognition of genuine smiles, IEEE Trans. Multimedia 17.
+Ekman & Friesen 1982, Felt, false, and miserable smiles, J. Nonverbal Behavior 6.
+Ekman, Davidson & Friesen 1990, The Duchenne smile, J. Personality and Social Psychology 58.
+Ekman, Hager & Friesen 1981, The symmetry of emotional and deliberate facial actions, Psychophysiology 18.
+Frank, Ekman & Friesen 1993, Behavioral markers and recognizability of the smile of enjoyment, J. Pers. Soc. Psych. 64.
+Guo, Zhang, Liang & Yan 2018, The dynamic features of lip corners in genuine and posed smiles, Front. Psychology 9.
+Hess & Kleck 1990, Differentiating emotion elicited and deliberate emotional facial expressions, Eur. J. Soc. Psych. 20.
+Schmidt, Ambadar, Cohn & Reed 2006, Movement differences between deliberate and spontaneous facial expressions:
+zygomaticus major action in smiling, J. Nonverbal Behavior 30.
+"""
+
+import numpy as np
+
+from dfuse_jax.data.synthetic import camera
+from dfuse_jax.data.synthetic.muscles import MUSCLES, modes, muscles, neutral_face
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample
+
+# Median; spread (standard deviation of the logarithm); by how many spreads spontaneous smiles exceed the median and
+# posed ones fall short of it.
+TRAITS = {
+    "onset": (0.60, 0.35, 0.8),  # seconds
+    "offset": (0.70, 0.35, 0.65),  # seconds
+    "amplitude": (0.90, 0.30, -0.5),  # of full contraction, as the next two
+    "cheek": (0.55, 0.50, 0.65),
+    "lids": (0.22, 0.50, 0.8),
+    "asymmetry": (0.12, 0.60, -0.45),  # (right - left) / (right + left), either sign
+    "pause": (0.40, 0.60, -0.45),  # by how much the onset slows halfway, 1: to a stop
+    "swell": (0.12, 0.60, 0.45),  # share of the amplitude that comes and goes between the peaks
+    "peaks": (0.60, 0.50, 0.5),  # expected number of further peaks
+}
+SUBJECT_SHARE = 0.4  # of a trait's variance lies between subjects
+IMAGE_SIZES = ((640, 480), (720, 576), (1920, 1080))
+
+
+def generate(
+    videos: int = 1240,
+    subjects: int = 400,
+    *,
+    seed: int = 0,
+    frames: tuple[int, int] = (80, 160),
+    fps: tuple[float, ...] = (25.0, 29.97, 50.0),
+    difference: float = 1.0,
+) -> list[Sample]:
+    """Makes labelled smile sequences; see the module's docstring for what they are and are not.
+
+    Args:
+        videos: how many. Labels alternate, spontaneous first; if the number is odd the last posed smile is missing.
+        subjects: how many people at most: pairs of videos go to subject 0, 1, 2, ... and round again.
+        seed: of everything. The first n videos are the same however many are asked for.
+        frames: the fewest and the most frames of a video; uniform in between, a pair's two videos alike.
+        fps: frame rates; each subject has one of them.
+        difference: scales every difference between the classes; 0 makes them alike.
+
+    Returns:
+        Samples named like UvA-NEMO's videos (`007_spontaneous_smile_1`, `007_deliberate_smile_1`; subject `007`).
+    """
+    if videos < 0 or subjects < 1 or not 1 <= frames[0] <= frames[1] or not fps:
+        raise UserError(
+            f"cannot make {videos} videos of {subjects} subjects with {frames} frames at {fps} per second: expected "
+            "videos >= 0, subjects >= 1, 1 <= fewest frames <= most frames and a frame rate."
+        )
+    people = [_person(np.random.default_rng([seed, 0, i]), fps) for i in range(min(subjects, (videos + 1) // 2))]
+    return [_sample(seed, i, people, frames, difference) for i in range(videos)]
+
+
+def _sample(seed, i, people, frames, difference):
+    """Video i: the label alternates, the subject changes after every pair."""
+    pair, label = i // 2, 1 - i % 2
+    turn, subject = divmod(pair, len(people))
+    person = people[subject]
+    rng = np.random.default_rng([seed, 2, i])
+    length = int(np.random.default_rng([seed, 1, pair]).integers(frames[0], frames[1] + 1))
+    landmarks = _record(rng, person, _traits(rng, person["habits"], difference * (2 * label - 1)), length)
+    name = f"{subject + 1:03d}_{('deliberate', 'spontaneous')[label]}_smile_{turn + 1}"
+    return Sample(name, landmarks, person["fps"], person["image_size"], label, f"{subject + 1:03d}")
+
+
+def _person(rng, fps):
+    """A subject: the face and how its muscles move it, smiling habits, the camera and where it sees the face."""
+    face = neutral_face() * rng.normal(1, 0.04, 3).astype(np.float32)
+    face = face + modes(rng, face, 8, 0.02).sum(axis=0)
+    return {
+        "face": face,
+        "muscles": muscles(face),
+        "habits": rng.standard_normal(len(TRAITS)),
+        "fps": float(rng.choice(fps)),
+        "image_size": IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))],
+        "eye_distance": rng.uniform(0.10, 0.13),  # as a share of the image's width
+        "place": rng.uniform((0.30, 0.49), (0.40, 0.57)),  # of the middle of the face in the image
+    }
+
+
+def _traits(rng, habits, direction):
+    """One smile's value of every trait: habit and mood, and which kind of smile it is (direction 1 or -1)."""
+    mood = rng.standard_normal(len(TRAITS))
+    z = np.sqrt(SUBJECT_SHARE) * habits + np.sqrt(1 - SUBJECT_SHARE) * mood
+    median, spread, shift = np.array(list(TRAITS.values())).T
+    return dict(zip(TRAITS, median * np.exp(spread * (z + direction * shift)), strict=True))
+
+
+def _record(rng, person, traits, length):
+    """[length, 478, 3] float32 in MediaPipe's coordinates: the face moves, is tracked and filmed."""
+    seconds = np.arange(length) / person["fps"]
+    weights = _contractions(rng, traits, seconds).astype(np.float32)
+    fields = person["muscles"].reshape(len(MUSCLES), -1)
+    points = person["face"] + (weights @ fields).reshape(length, -1, 3)
+    camera.track(rng, person["face"], seconds, points)
+    return camera.film(rng, person, seconds, points)
+
+
+def _contractions(rng, traits, seconds):
+    """[T, 7], over time, how far each of MUSCLES contracts."""
+    smile = traits["amplitude"] * _rise_and_fall(rng, traits, seconds)
+    lag = lambda s: np.interp(seconds - s, seconds, smile)  # noqa: E731
+    cheek = traits["cheek"] * lag(rng.uniform(0, 0.1))
+    lids = np.maximum(np.minimum(traits["lids"] * lag(rng.uniform(0, 0.15)), 0.8), _blinks(rng, seconds))
+    jaw = rng.uniform(0, 0.6) * smile**2
+    tilt = rng.choice((-1, 1)) * min(traits["asymmetry"], 0.5)
+    right, left = 1 + tilt, 1 - tilt
+    return np.stack([right * smile, left * smile, right * cheek, left * cheek, lids, lids, jaw], axis=1)
+
+
+def _rise_and_fall(rng, traits, seconds):
+    """[T] in [0, 1]: rest, onset, apex with one or more peaks, offset, rest; made to fit however short a video."""
+    end = seconds[-1]
+    start, stop = end * rng.uniform(0.03, 0.15), end * (1 - rng.uniform(0.03, 0.15))
+    fit = min(1, 0.85 * (stop - start) / (traits["onset"] + traits["offset"])) if end else 1
+    full, fading = start + fit * traits["onset"], stop - fit * traits["offset"]
+    phase = lambda a, b: np.clip((seconds - a) / max(b - a, 1e-6), 0, 1)  # noqa: E731
+    rising, apex, falling = phase(start, full), phase(full, fading), phase(fading, stop)
+    rising = rising + min(traits["pause"], 0.95) * np.sin(2 * np.pi * rising) / (2 * np.pi)
+    swell = min(traits["swell"], 0.5) * np.sin(np.pi * rng.poisson(traits["peaks"]) * apex) ** 2
+    rest = rng.uniform(0, 0.3)  # people often stop smiling only partly
+    return _smooth(rising) * (1 - swell) * (1 - (1 - rest) * _smooth(falling))
+
+
+def _smooth(x):
+    """0 to 1 with the least jerk."""
+    return x**3 * (10 - 15 * x + 6 * x**2)
+
+
+def _blinks(rng, seconds):
+    """[T] in [0, 1]: blinks, one in three seconds."""
+    count = rng.poisson(seconds[-1] / 3)
+    when, duration = rng.uniform(0, seconds[-1], count), rng.uniform(0.06, 0.1, count)
+    return np.exp(-(((seconds[:, None] - when) / duration) ** 2)).max(axis=1, initial=0)

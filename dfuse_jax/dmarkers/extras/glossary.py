@@ -1,0 +1,57 @@
+"""What the 225 features are: a unit and a sentence for each of Table 2's values, in words for each region and phase."""
+
+from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
+from dfuse_jax.dmarkers._phases import PHASES
+from dfuse_jax.dmarkers._signals import REGIONS
+
+# One value of Table 2 -> its unit and what it is. D is the signal of a region, a ratio of distances, hence unit 1.
+MEANINGS = {
+    "duration_increasing": (
+        "s",
+        "time in which D rises: the number of frames at the end of a rising step over the frame rate",
+    ),
+    "duration_decreasing": ("s", "time in which D falls"),
+    "duration": ("s", "how long the phase lasts: its number of frames over the frame rate"),
+    "duration_ratio_increasing": ("1", "share of the phase's frames in which D rises"),
+    "duration_ratio_decreasing": ("1", "share of the phase's frames in which D falls"),
+    "amplitude_max": ("1", "largest D"),
+    "amplitude_mean": ("1", "mean D"),
+    "amplitude_mean_increasing": ("1", "mean D of the frames in which D rises"),
+    "amplitude_mean_decreasing": ("1", "mean |D| of the frames in which D falls"),
+    "amplitude_std": ("1", "standard deviation of D (of the population)"),
+    "amplitude_total_increasing": ("1", "sum of D over the frames in which D rises"),
+    "amplitude_total_decreasing": ("1", "sum of |D| over the frames in which D falls"),
+    "amplitude_net": ("1", "the former sum less the latter"),
+    "amplitude_ratio_increasing": ("1", "share of the rising frames in the two sums together"),
+    "amplitude_ratio_decreasing": ("1", "share of the falling frames in the two sums together"),
+    "speed_max_increasing": ("1/s", "largest speed at which D rises"),
+    "speed_max_decreasing": ("1/s", "largest speed at which D falls"),
+    "speed_mean_increasing": ("1/s", "mean speed of the frames in which D rises"),
+    "speed_mean_decreasing": ("1/s", "mean speed of the frames in which D falls"),
+    "acceleration_max_increasing": ("1/s²", "largest gain of speed"),
+    "acceleration_max_decreasing": ("1/s²", "largest loss of speed"),
+    "acceleration_mean_increasing": ("1/s²", "mean gain of speed of the frames that gain"),
+    "acceleration_mean_decreasing": ("1/s²", "mean loss of speed of the frames that lose"),
+    "amplitude_duration_ratio": ("1/s", "net amplitude over the phase's duration"),
+    "amplitude_difference": (
+        "1",
+        "how much left and right differ: |sum of D_L - sum of D_R| over the number of frames",
+    ),
+}
+assert tuple(MEANINGS) == VALUES
+
+SIGNALS = {
+    "eye": "eye aperture (distance of the lids' centres from the corners' midpoints, over the right eye's width)",
+    "cheek": "cheek elevation (distance of the cheeks from their midpoint in frame 0, over their distance there)",
+    "lip": "lip corner movement (distance of the corners from their midpoint in frame 0, over their distance there)",
+}
+SPANS = {"onset": "while the smile forms", "apex": "between onset and offset", "offset": "while the smile fades"}
+
+UNITS = tuple(MEANINGS[value][0] for _ in REGIONS for _ in PHASES for value in VALUES)
+DESCRIPTIONS = tuple(
+    f"{MEANINGS[value][1]}; D: {SIGNALS[region]}, {SPANS[phase]}"
+    for region in REGIONS
+    for phase in PHASES
+    for value in VALUES
+)
+assert len(UNITS) == len(DESCRIPTIONS) == len(FEATURE_NAMES)

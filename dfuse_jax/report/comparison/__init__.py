@@ -1,0 +1,1 @@
+"""The report of several variants side by side: standings, their words, exports and the critical-difference diagram."""

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files, the command line, compilation, processes that work together."""

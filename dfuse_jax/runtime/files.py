@@ -1,0 +1,63 @@
+"""Files that are whole or not there, and folders that one process at a time works in."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+import tempfile
+import zlib
+
+from dfuse_jax.runtime.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike, mode: str = "w"):
+    """Opens a file that takes the place of `path` only when the block ends without an error (write, fsync, rename)."""
+    path = pathlib.Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def checksum(path: str | os.PathLike) -> str:
+    """Tells files apart by their content: size and CRC-32."""
+    crc, size = 0, 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            crc, size = zlib.crc32(block, crc), size + len(block)
+    return f"{size}-{crc:08x}"
+
+
+@contextlib.contextmanager
+def locked(directory: str | os.PathLike):
+    """Makes the folder and holds it for this process; the lock is gone with the process, however that ends.
+
+    Raises:
+        UserError: the folder cannot be written, or another process holds it.
+    """
+    directory = pathlib.Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written ({error.strerror}).") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+                raise UserError(f"{directory}: another process is working there. Wait for it or stop it.") from error
+            raise UserError(
+                f"{directory}: cannot be locked ({error.strerror}), so another process could write there unnoticed. "
+                "Choose a folder on a file system with locks."
+            ) from error
+        yield

@@ -1,0 +1,137 @@
+"""A sample: one video of one smile as Attention Mesh landmarks, and the file that holds it."""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from dfuse_jax.constants import NUM_LANDMARKS
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic
+
+# The network's input: MediaPipe's coordinates, min-max scaled with the published constants (x, y, z).
+SCALE_MIN = np.array([0.06372425, 0.05751023, -0.08976112], np.float32)
+SCALE_MAX = np.array([0.63246971, 1.01475966, 0.14436169], np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One smile.
+
+    Attributes:
+        name: names the video; unique in a data set.
+        landmarks: [T, 478, 3] float32 in MediaPipe's own coordinates (x a fraction of the image's width, y of its
+            height, z in the scale of x; y points down, z away from the camera).
+        fps: frames per second.
+        image_size: (width, height) in pixels.
+        label: 1 spontaneous, 0 posed, None unknown.
+        subject: who smiles; None unknown.
+        source: checksum of the video file that it was extracted from; None: it is not from a file.
+        interpolated: the frames in which no face was found, so that their landmarks are made up from their neighbours'.
+    """
+
+    name: str
+    landmarks: np.ndarray
+    fps: float
+    image_size: tuple[int, int]
+    label: int | None = None
+    subject: str | None = None
+    source: str | None = None
+    interpolated: tuple[int, ...] = ()
+
+    @property
+    def aspect(self) -> float:
+        """Image height / width, which brings y to the scale of x and z."""
+        width, height = self.image_size
+        return height / width
+
+
+def scale(landmarks):
+    """MediaPipe coordinates [..., 3] -> the network's input [..., 3] (published min-max constants)."""
+    return (landmarks - SCALE_MIN) / (SCALE_MAX - SCALE_MIN)
+
+
+def validate(sample: Sample) -> Sample:
+    """Returns the sample if it can be used; raises UserError that names the sample, the frame and the landmark."""
+    shape = np.shape(sample.landmarks)
+    if len(shape) != 3 or shape[1:] != (NUM_LANDMARKS, 3):
+        raise UserError(f"{sample.name}: landmarks have shape {shape}, expected [frames, {NUM_LANDMARKS}, 3].")
+    if shape[0] == 0:
+        raise UserError(f"{sample.name}: has no frames. Extract the video again or leave it out.")
+    finite = np.isfinite(sample.landmarks).all(axis=-1)
+    if not finite.all():
+        frame, landmark = np.argwhere(~finite)[0]
+        raise UserError(
+            f"{sample.name}: landmark {landmark} of frame {frame} is NaN or infinite "
+            f"({(~finite).any(axis=1).sum()} such frames). Extract the video again or leave it out."
+        )
+    if not (np.isfinite(sample.fps) and sample.fps > 0):
+        raise UserError(f"{sample.name}: the frame rate is {sample.fps}, expected a positive number.")
+    if min(sample.image_size) <= 0:
+        raise UserError(f"{sample.name}: the image size is {sample.image_size}, expected (width, height) in pixels.")
+    if sample.label not in (None, 0, 1):
+        raise UserError(f"{sample.name}: the label is {sample.label!r}, expected 1 (spontaneous) or 0 (posed).")
+    return sample
+
+
+def encode(sample: Sample, record: Mapping | None = None) -> bytes:
+    """The .npz file of the sample, the same bytes for the same sample; `record` (JSON) is kept beside it."""
+    fields = {k: v for k, v in dataclasses.asdict(sample).items() if v is not None}
+    fields["interpolated"] = np.array(sample.interpolated, np.int64)
+    if record is not None:
+        fields["record"] = json.dumps(record)
+    file = io.BytesIO()
+    np.savez_compressed(file, **fields)
+    return file.getvalue()
+
+
+def save(sample: Sample, path: str | os.PathLike) -> None:
+    """Writes the sample to `path` (.npz), atomically."""
+    with atomic(path, "wb") as file:
+        file.write(encode(sample))
+
+
+def load(path: str | os.PathLike) -> Sample:
+    """Reads what `save` wrote; raises UserError if the file is missing, damaged or of another kind."""
+    fields = _read(path)
+    try:
+        sample = Sample(
+            name=str(fields["name"]),
+            landmarks=fields["landmarks"],
+            fps=float(fields["fps"]),
+            image_size=tuple(int(n) for n in fields["image_size"]),
+            label=int(fields["label"]) if "label" in fields else None,
+            subject=str(fields["subject"]) if "subject" in fields else None,
+            source=str(fields["source"]) if "source" in fields else None,
+            interpolated=tuple(int(n) for n in fields.get("interpolated", ())),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
+    return validate(sample)
+
+
+def load_record(path: str | os.PathLike) -> dict | None:
+    """The record that `encode` kept beside the sample, None if there is none; raises UserError as `load` does."""
+    fields = _read(path, "record")
+    try:
+        return json.loads(str(fields["record"])) if "record" in fields else None
+    except ValueError as error:
+        raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
+
+
+def _read(path, *names):
+    """{name: array} of a .npz, all or those named that it has."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file. Samples are made by launch/extract.py.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files if not names or key in names}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error

@@ -1,1 +1,0 @@
-"""How fast the training step is, beside a plain PyTorch one."""

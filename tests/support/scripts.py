@@ -1,0 +1,60 @@
+"""Runs the scripts of launch/ as a user does."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+_CACHE = tempfile.TemporaryDirectory()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# The smallest cross-validation that has every part: 3 folds of 24 videos, 4 epochs.
+TINY = [
+    "--config=configs/hadamard.py",
+    "--config.data.videos=24",
+    "--config.data.subjects=12",
+    "--config.cv.folds=3",
+    "--config.cv.runs=2",
+    "--config.model.points=20",
+    "--config.model.neighbours=4",
+    "--config.model.entry=4",
+    "--config.model.blocks=((16,2),)",
+    "--config.model.curves=4",
+    "--config.model.depth=1",
+    "--config.model.heads=1",
+    "--config.model.head_width=8",
+    "--config.model.mlp=8",
+    "--config.train.epochs=4",
+    "--config.train.batch_size=4",
+    "--config.train.eval_windows=2",
+    "--config.train.checkpoint_every=1",
+]
+
+
+def command(script, *args):
+    """What a shell would be given."""
+    return [sys.executable, f"launch/{script}.py", *map(str, args)]
+
+
+def launch(script, *args, timeout=300):
+    """Runs launch/<script>.py to its end and returns it with .returncode, .stdout and .stderr."""
+    return subprocess.run(
+        command(script, *args), cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=environment()
+    )
+
+
+def environment():
+    """One CPU device, whatever the tests themselves run on; what is compiled once serves all scripts of the session."""
+    cache = {"JAX_COMPILATION_CACHE_DIR": _CACHE.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return os.environ | {"JAX_PLATFORMS": "cpu"} | cache
+
+
+def refused(done, *words):
+    """The script ended with an error that a user can act on: a line that has these words, and no traceback."""
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr + done.stdout
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: "), line
+    for word in words:
+        assert word in line, line
