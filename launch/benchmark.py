@@ -3,8 +3,6 @@
 python launch/compare.py --config configs/compare.py[:uva_nemo|mmi|spos|bbc] [--config.fusions=hadamard,film ...]
 """
 
-import hashlib
-import json
 import pathlib
 
 from absl import flags
@@ -28,15 +26,15 @@ def main(argv):
     if "fusions" not in config:
         raise cli.UserError("--config is the recipe of a single fusion; launch/cv.py runs it.")
 
-    from dfuse_jax.experiments import compare
+    from dfuse_jax.experiments import compare, recipe, workdir  # only now: --help need not wait for JAX
     from dfuse_jax.report.comparison import words
+    from dfuse_jax.runtime import messages
 
-    digest = hashlib.sha256(json.dumps(compare.shared(config), sort_keys=True).encode()).hexdigest()[:8]
-    directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
-    cli.say(f"{config.name}: {config.note}")
-    found = compare.run(config, directory, cli.say)
-    cli.say(words.console(found))
-    cli.say(f"Results: {directory}/compare.md")
+    directory = pathlib.Path(_WORKDIR.value or workdir.default(config.name, compare.shared_config(config)))
+    messages.say(f"{config.name}: {recipe.note(config)}")
+    table = compare.compare(config, directory)
+    messages.say(words.console(table))
+    messages.say(f"Results: {directory}/benchmark.md")
 
 
 if __name__ == "__main__":

@@ -29,20 +29,19 @@ def main(argv):
 
     import jax  # only now: --help need not wait for it
 
-    from dfuse_jax.bench import speed as benchmark
-    from dfuse_jax.experiments import recipe
-    from dfuse_jax.experiments.crossval import build_model
+    from dfuse_jax.bench import speed
+    from dfuse_jax.models import DFuseSmileNet
     from dfuse_jax.runtime.files import atomic
 
     if _BASELINE.value:
-        benchmark.require_baseline()  # before an hour of measuring
-    result = benchmark.run(
+        speed.require_baseline()  # before an hour of measuring
+    result = speed.run(
         [int(number) for number in _FOLDS.value],
         _DTYPES.value,
         seconds=0.1 if _QUICK.value else _SECONDS.value,
         steps=1 if jax.devices()[0].platform == "cpu" else 20,
         baseline=_BASELINE.value,
-        model=build_model(recipe.demo("hadamard").model.to_dict()) if _QUICK.value else None,
+        model=DFuseSmileNet(points=48, neighbours=6, blocks=((16, 2), (32, 2)), curves=8) if _QUICK.value else None,
         say=lambda line: print(line, flush=True),
     )
     path = pathlib.Path(_JSON.value)

@@ -3,8 +3,6 @@
 python launch/cv.py --config configs/hadamard.py[:uva_nemo|mmi|spos|bbc] [--workdir DIR] [--config.train.epochs=5 ...]
 """
 
-import hashlib
-import json
 import pathlib
 
 from absl import flags
@@ -25,19 +23,19 @@ def main(argv):
     if len(argv) > 1:
         raise cli.UserError(f"{argv[1]!r} is not a flag; recipes are given as --config configs/hadamard.py:uva_nemo.")
     config = _CONFIG.value
-    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
-    directory = pathlib.Path(_WORKDIR.value or f"results/{config.name}-{digest}")
 
-    from dfuse_jax.experiments import crossval, recipe
+    from dfuse_jax.experiments import crossval, recipe, workdir  # only now: --help need not wait for JAX
     from dfuse_jax.report import run as report
+    from dfuse_jax.runtime import messages
 
-    cli.say(f"{config.name}: {recipe.note(config)}")
+    directory = pathlib.Path(_WORKDIR.value or workdir.default(config.name, config.to_dict()))
+    messages.say(f"{config.name}: {recipe.note(config)}")
     results = crossval.cross_validate(config, directory)
     if results is None:
-        cli.say(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")
+        messages.say(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")
         return
-    cli.say(report.console(results))
-    cli.say(f"Results: {directory}/")
+    messages.say(report.console(results))
+    messages.say(f"Results: {directory}/")
 
 
 if __name__ == "__main__":

@@ -22,19 +22,39 @@ def main(argv):
         raise UserError(
             "Usage: python launch/predict.py --checkpoint DIR VIDEO... (DIR: the --workdir of launch/cv.py)"
         )
-    from dfuse_jax.experiments import predict as prediction
+    from dfuse_jax.experiments import predict  # only now: --help need not wait for JAX
 
-    trained = prediction.load(pathlib.Path(_CHECKPOINT.value))
+    trained = predict.load(_CHECKPOINT.value)
     print(f"{trained.name}: {trained.note}")
     reasons = []
     for video in argv[1:]:
         try:
-            print(prediction.tell(trained, video, pathlib.Path(_OUT.value)), flush=True)
+            print(judge(trained, video, pathlib.Path(_OUT.value)), flush=True)
         except UserError as error:
             reasons.append(str(error))
     if reasons:
-        head = [f"{len(reasons)} of {len(argv) - 1} videos not told:"] if len(argv) > 2 else []
+        head = [f"{len(reasons)} of {len(argv) - 1} videos could not be judged:"] if len(argv) > 2 else []
         raise UserError("\n".join(head + reasons))
+
+
+def judge(trained, video: str, out: pathlib.Path) -> str:
+    """Returns a line on a video, and draws its signals to <out>/<name>.png."""
+    from dfuse_jax import samples
+    from dfuse_jax.extract.mesh import extract
+
+    sample = samples.load(video) if video.endswith(".npz") else extract(video)
+    probabilities = trained.predict(sample)
+    verdict = f"spontaneous with probability {probabilities.mean():.1%}"
+    plot = out / f"{sample.name}.png"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        trained.plot(sample, plot, f"{sample.name}: {verdict}\n{trained.name}: {trained.note}")
+    except OSError as error:
+        raise UserError(f"--out {out}: {plot.name} cannot be written ({error.strerror}).") from error
+    models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
+    frames, clip = len(sample.landmarks), trained.config["train"]["clip_frames"]
+    caution = f"; caution: its {frames} frames are less than a clip of {clip}" if frames < clip else ""
+    return f"{video}: {verdict} ({models}); signals in {plot}{caution}"
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ import functools
 import json
 import pathlib
 import time
-from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from dfuse_jax.bench.oracles import loops as reference
 from dfuse_jax.bench.oracles import numpy as vectorised
+from dfuse_jax.bench.timing import bandwidth, best
 from dfuse_jax.dmarkers import compute
 
 AUTHORS = 16 / 0.010  # sequences a second: the published extractor takes 10 ms for 16 clips of 16 frames on 2 CPU cores
@@ -34,24 +34,6 @@ def sequences(count: int, frames: int, seed: int = 0) -> tuple[np.ndarray, ...]:
     points += 0.002 * rng.standard_normal(points.shape, np.float32).cumsum(axis=1)
     length = rng.integers(frames // 2, frames + 1, count) if frames > 16 else np.full(count, frames)
     return points, np.full(count, 25, np.float32), length.astype(np.int32), np.full(count, 0.75, np.float32)
-
-
-def best(call: Callable, seconds: float) -> float:
-    """Seconds that one call takes at best, calling for about so long."""
-    times, end = [], time.perf_counter() + seconds
-    while not times or time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def bandwidth(device: jax.Device, seconds: float) -> float:
-    """Bytes a second that the device moves when it adds 1 to a large array."""
-    x = jax.device_put(np.zeros(2**24 if device.platform == "cpu" else 2**28, np.float32), device)
-    add = jax.jit(lambda x: x + 1)
-    add(x).block_until_ready()
-    return 2 * x.nbytes / best(lambda: add(x).block_until_ready(), seconds)
 
 
 def on_device(device: jax.Device, data: tuple, smoothing: str | None, seconds: float) -> dict:

@@ -2,19 +2,18 @@
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
-from dfuse_jax.bench import floor as count
-from dfuse_jax.bench import training as measure
+from dfuse_jax.bench import floor, timing, training
 from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.experiments import recipe
-from dfuse_jax.experiments.crossval import build_model
 from dfuse_jax.models import DFuseSmileNet, sizes
 
 VIDEOS = {"uva_nemo": 1240, "mmi": 184, "spos": 80, "bbc": 20}
 KINDS = ("training", "forward")
+EPOCHS = 300  # of the paper's protocol
+CLIPS = 16  # of a training step
 ROW = "{folds:>5} {dtype:<9}{kind:<9}{ms_fold_step:>12.1f}{clips_per_s:>10.1f}{compile_cold_s:>8.1f}"
 ROW += "{compile_warm_s:>7.1f}{gflop:>10.0f}{gb:>8.1f}{memory:>10.1f}{share:>9.1%}"
 HEAD = f"{'folds':>5} {'dtype':<9}{'kind':<9}{'ms/fold-step':>12}{'clips/s':>10}{'cold s':>8}{'warm s':>7}"
@@ -31,7 +30,7 @@ def run(
     model: DFuseSmileNet | None = None,
     say: Callable[[str], None] = print,
 ) -> dict:
-    """Measures everything and says it line by line; returns it.
+    """Measures everything, prints it line by line and returns it.
 
     Args:
         folds: how many at once.
@@ -43,105 +42,109 @@ def run(
         say: takes a line.
     """
     device = jax.devices()[0]
-    model = model or build_model(recipe.paper("hadamard", "uva_nemo").model.to_dict())
+    model = model or DFuseSmileNet()
     say(f"{device.device_kind}, {platform.machine()}, jax {jax.__version__}; a fold-step is 16 clips of 16 frames.")
-    peaks = measure.peaks(min(seconds, 2))
-    products = ", ".join(f"{peaks[d] / 1e9:,.0f} GFLOP/s in {d}" for d in ("float32", "bfloat16"))
+    peaks = timing.peaks(device, min(seconds, 2))
+    products = ", ".join(f"{peaks[dtype] / 1e9:,.0f} GFLOP/s in {dtype}" for dtype in ("float32", "bfloat16"))
     say(f"This machine's best: {products}; {peaks['bytes'] / 1e9:,.1f} GB/s.\n")
-    floors = _floors(model, peaks, dtypes, say)
-    videos = measure.data(model)
+    floors = {dtype: _floors(model, dtype, peaks, say) for dtype in dtypes}
+    inputs = training.synthetic_inputs(model)
     rows = []
     say(HEAD)
     for dtype in dtypes:
         for kind in KINDS:
             for number in folds:
-                of_dtype = model.clone(dtype=None if dtype == "float32" else dtype)
-                row = measure.folds(of_dtype, videos, number, kind, steps, seconds)
+                precise = model.clone(dtype=None if dtype == "float32" else dtype)
+                row = training.time_folds(precise, inputs, number, kind, steps=steps, seconds=seconds)
                 if "ms_fold_step" in row:
                     row["floor_share"] = 1e3 * floors[dtype][kind] / row["ms_fold_step"]
-                    say(_line(row, steps))
-                else:
-                    need = f"{row['memory_bytes'] / 1e9:.0f} GB" if row["memory_bytes"] else "more memory"
-                    say(f"{number:>5} {dtype:<9}{kind:<9}{need:>12} needed: does not fit")
                 rows.append(row)
+                say(_line(row, steps))
+    measured = [row for row in rows if "ms_fold_step" in row]
     result = {"device": device.device_kind, "jax": jax.__version__, "peaks": peaks, "floors_s": floors, "rows": rows}
-    rows = [row for row in rows if "ms_fold_step" in row]
-    result["protocols"] = projected(rows)
+    result["protocols"] = projected(measured)
     _say_protocols(result["protocols"], say)
     if baseline:
-        result["baseline"] = _baseline(rows, seconds, say)
+        result["baseline"] = _baseline(measured, seconds, say)
     return result
 
 
-def _floors(model: DFuseSmileNet, peaks: dict, dtypes: Sequence[str], say: Callable) -> dict:
-    learnt = sizes.learnt(sizes.encoder_shapes(model)) + sizes.learnt(sizes.classifier_shapes(model))
-    floors = {}
-    for dtype in dtypes:
-        itemsize = 4 if dtype == "float32" else 2
-        kinds = {
-            "training": count.training(model, learnt, itemsize=itemsize),
-            "forward": count.forward(model, itemsize=itemsize),
-        }
-        floors[dtype] = {kind: count.floor(parts, peaks[dtype], peaks["bytes"]) for kind, parts in kinds.items()}
-        say(f"The least that a training step needs ({dtype}), by hand count:")
-        say(count.table(kinds["training"], peaks[dtype], peaks["bytes"]) + "\n")
-    return floors
+def projected(rows: Sequence[Mapping]) -> list[dict]:
+    """Returns the hours that each database's protocol takes (all folds once, 300 epochs) at the measured speeds.
 
-
-def _line(row: dict, steps: int) -> str:
-    of_step = {k: (row[f"xla_{v}_call"] or 0) / steps / 1e9 for k, v in {"gflop": "flops", "gb": "bytes"}.items()}
-    return ROW.format(**row, **of_step, memory=(row["memory_bytes"] or 0) / 1e9, share=row["floor_share"])
-
-
-def projected(rows: Sequence[dict]) -> list[dict]:
-    """Hours that each database's protocol takes (all folds once, 300 epochs) at the measured speeds.
-
-    Published: one model a fold, on its whole training fold. All, as launch/cv.py: those that choose their epoch by
-    held-out subjects too, and the evaluation of both after every epoch.
+    Published: one model a fold, on its whole training fold. All, as in a cross-validation here: those that choose their
+    epoch by held-out subjects too, and the evaluation of both after every epoch.
     """
     protocols = []
     for dtype in dict.fromkeys(row["dtype"] for row in rows):
-        fastest = {kind: _fastest(rows, kind, dtype) for kind in KINDS}
-        if None in fastest.values():
+        step, evaluation = (_fastest(rows, kind, dtype) for kind in KINDS)
+        if step is None or evaluation is None:
             continue
         for name, database in DATABASES.items():
             trained, folds = VIDEOS[name] * (1 - 1 / database.folds), database.folds
-            steps, fewer = (max(int(trained * share) // 16, 1) for share in (1, 0.9))
-            evaluated = 5 * (2 * VIDEOS[name] / folds + 0.1 * trained) / 16  # batches of clips
-            published = 300 * folds * steps * fastest["training"]
-            further = 300 * folds * (fewer * fastest["training"] + evaluated * fastest["forward"])
+            steps, fewer = (max(int(trained * share) // CLIPS, 1) for share in (1, 0.9))
+            evaluated = 5 * (2 * VIDEOS[name] / folds + 0.1 * trained) / CLIPS  # batches of clips
+            published = EPOCHS * folds * steps * step
+            further = EPOCHS * folds * (fewer * step + evaluated * evaluation)
             hours = {"hours_published": published / 3.6e6, "hours_all": (published + further) / 3.6e6}
-            protocols.append({"database": name, "dtype": dtype, "fold_steps": 300 * folds * steps, **hours})
+            protocols.append({"database": name, "dtype": dtype, "fold_steps": EPOCHS * folds * steps, **hours})
     return protocols
-
-
-def _fastest(rows: Sequence[dict], kind: str, dtype: str) -> float | None:
-    return min((r["ms_fold_step"] for r in rows if (r["kind"], r["dtype"]) == (kind, dtype)), default=None)
-
-
-def _say_protocols(protocols: Sequence[dict], say: Callable) -> None:
-    say(f"\n{'protocol (its folds once, 300 epochs)':<40}{'fold-steps':>11}{'hours':>10}{'+ validated, tests':>29}")
-    for p in protocols:
-        name = f"{p['database']}, {p['dtype']}"
-        say(f"{name:<40}{p['fold_steps']:>11,}{p['hours_published']:>10.2f}{p['hours_all']:>29.2f}")
 
 
 def require_baseline() -> None:
     """Raises UserError if PyTorch is not installed."""
-    from dfuse_jax.bench.torch import baseline as torch_baseline
+    from dfuse_jax.bench.torch import baseline
 
-    torch_baseline.build()
+    baseline.build()
 
 
-def _baseline(rows: Sequence[dict], seconds: float, say: Callable) -> list[dict]:
-    """The same step in plain PyTorch (not the authors' code) on the same machine, and its ratio to ours."""
-    from dfuse_jax.bench.torch import baseline as torch_baseline
+def _floors(model: DFuseSmileNet, dtype: str, peaks: Mapping[str, float], say: Callable) -> dict[str, float]:
+    """Returns the seconds that each kind of call needs at least, a fold; prints those of a training step."""
+    learnt = sizes.learnt(sizes.encoder_shapes(model)) + sizes.learnt(sizes.classifier_shapes(model))
+    itemsize = 4 if dtype == "float32" else 2
+    parts = {
+        "training": floor.training(model, learnt, itemsize=itemsize),
+        "forward": floor.forward(model, itemsize=itemsize),
+    }
+    say(f"The least that a training step needs ({dtype}), by hand count:")
+    say(floor.table(parts["training"], peaks[dtype], peaks["bytes"]) + "\n")
+    return {kind: floor.floor(parts[kind], peaks[dtype], peaks["bytes"]) for kind in KINDS}
 
-    found = []
+
+def _line(row: Mapping, steps: int) -> str:
+    if "ms_fold_step" not in row:
+        need = f"{row['memory_bytes'] / 1e9:.0f} GB" if row["memory_bytes"] else "more memory"
+        return f"{row['folds']:>5} {row['dtype']:<9}{row['kind']:<9}{need:>12} needed: does not fit"
+    return ROW.format(
+        **row,
+        gflop=(row["xla_flops_call"] or 0) / steps / 1e9,
+        gb=(row["xla_bytes_call"] or 0) / steps / 1e9,
+        memory=(row["memory_bytes"] or 0) / 1e9,
+        share=row["floor_share"],
+    )
+
+
+def _fastest(rows: Sequence[Mapping], kind: str, dtype: str) -> float | None:
+    return min((row["ms_fold_step"] for row in rows if (row["kind"], row["dtype"]) == (kind, dtype)), default=None)
+
+
+def _say_protocols(protocols: Sequence[Mapping], say: Callable) -> None:
+    say(f"\n{'protocol (its folds once, 300 epochs)':<40}{'fold-steps':>11}{'hours':>10}{'+ validated, tests':>29}")
+    for protocol in protocols:
+        name = f"{protocol['database']}, {protocol['dtype']}"
+        hours = f"{protocol['hours_published']:>10.2f}{protocol['hours_all']:>29.2f}"
+        say(f"{name:<40}{protocol['fold_steps']:>11,}{hours}")
+
+
+def _baseline(rows: Sequence[Mapping], seconds: float, say: Callable) -> list[dict]:
+    """Times the same step in plain PyTorch (not the authors' code) on the same machine; gives its ratio to ours."""
+    from dfuse_jax.bench.torch import baseline
+
+    results = []
     for dtype in dict.fromkeys(row["dtype"] for row in rows):
         for kind in KINDS:
-            result = torch_baseline.time_step(train=kind == "training", dtype=dtype, seconds=seconds, steps=2)
-            ratio = result["ms"] / (_fastest(rows, kind, dtype) or math.nan)
-            found.append({**result, "kind": kind, "dtype": dtype, "ratio": ratio})
-            say(f"PyTorch, {kind}, {dtype}: {result['ms']:,.0f} ms a step, {ratio:.1f} times ours")
-    return found
+            timed = baseline.time_step(train=kind == "training", dtype=dtype, seconds=seconds, steps=2)
+            ratio = timed["ms"] / (_fastest(rows, kind, dtype) or math.nan)
+            results.append({**timed, "kind": kind, "dtype": dtype, "ratio": ratio})
+            say(f"PyTorch, {kind}, {dtype}: {timed['ms']:,.0f} ms a step, {ratio:.1f} times ours")
+    return results

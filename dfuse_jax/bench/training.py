@@ -6,73 +6,46 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
 from dfuse_jax import train
-from dfuse_jax.bench.dmarkers import bandwidth, best
+from dfuse_jax.bench.timing import best
+from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.data import synthetic
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.models import DFuseSmileNet
 from dfuse_jax.samples import scale
-from dfuse_jax.train import epoch
+from dfuse_jax.systems.dfusesmilenet import Network, find_neighbours
+from dfuse_jax.train import Inputs, Replica, Settings, Tuning, epoch
 from dfuse_jax.train.memory import ram
 
 
-def peaks(seconds: float) -> dict[str, float]:
-    """What the device does at best: operations a second of a matrix product, by precision, and bytes a second."""
-    device = jax.devices()[0]
-    size = 2048 if device.platform == "cpu" else 8192
-    found = {"bytes": bandwidth(device, seconds)}
-    for dtype in ("float32", "bfloat16"):
-        a = jnp.ones((size, size), dtype)
-        product = jax.jit(lambda a: a @ a)
-        product(a).block_until_ready()
-        found[dtype] = 2.0 * size**3 / best(lambda f=product, a=a: f(a).block_until_ready(), seconds)
-    return found
-
-
-def data(model: DFuseSmileNet, videos: int = 16) -> train.Videos:
-    """Synthetic smiles, packed as for training, with made-up D-Markers."""
+def synthetic_inputs(model: DFuseSmileNet, videos: int = 16) -> Inputs:
+    """Returns synthetic smiles as training sees them, with made-up D-Markers."""
     samples = synthetic.generate(videos, videos)
-    dmarkers = np.random.default_rng(0).normal(size=(videos, 225))
-    return train.pack(model, [scale(s.landmarks) for s in samples], [s.label for s in samples], dmarkers)
+    length = np.array([len(sample.landmarks) for sample in samples], np.int32)
+    points = train.end_to_end((scale(model.select(sample.landmarks)) for sample in samples), frames=int(length.sum()))
+    return Inputs(
+        per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
+        per_video={"dmarkers": np.random.default_rng(0).normal(size=(videos, NUM_DMARKERS)).astype(np.float32)},
+        first=np.cumsum(length, dtype=np.int32) - length,
+        length=length,
+        label=np.array([sample.label for sample in samples], np.float32),
+    )
 
 
-@contextlib.contextmanager
-def cache():
-    """A compilation cache of one's own, for cold and warm compilations."""
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = {name: getattr(jax.config, name) for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, value in zip(names, (folder, 0), strict=True):
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                jax.config.update(name, value)
-            compilation_cache.reset_cache()
-
-
-def _compile(f, *arguments) -> tuple[jax.stages.Compiled, float]:
-    jax.clear_caches()
-    begin = time.perf_counter()
-    compiled = f().lower(*arguments).compile()
-    return compiled, time.perf_counter() - begin
-
-
-def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, steps: int, seconds: float) -> dict:
-    """Times `count` folds at once.
+def time_folds(
+    model: DFuseSmileNet, inputs: Inputs, folds: int, kind: str, *, steps: int, seconds: float
+) -> dict[str, object]:
+    """Times so many folds at once.
 
     Args:
         model: full-size, or any.
-        videos: from `data`.
-        count: of folds.
+        inputs: from `synthetic_inputs`.
+        folds: how many.
         kind: "training" (steps of 16 clips, from drawing the windows to the new parameters) or "forward" (as many
             evaluated clips).
         steps: in a call.
@@ -83,27 +56,29 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
         by XLA's count, bytes of memory; without the first two where that many folds do not fit.
     """
     device = jax.devices()[0]
-    model = model.on(device.platform, count)
-    settings = train.Settings(eval_windows=1)
-    clips = np.resize(np.arange(len(videos.length)), steps * settings.batch_size)
-    replicas = train.assign([Replica(0, fold, clips, clips[:0], clips) for fold in range(count)])
-    state = jax.jit(jax.vmap(functools.partial(epoch.init, model, settings), in_axes=(0, None)))(replicas, videos)
-    replicas = jax.device_put(replicas)
+    network = Network(model).suited_to(device.platform, folds)
+    settings = Settings(eval_windows=1)
+    clips = np.resize(np.arange(len(inputs.length)), steps * settings.batch_size)
+    replicas = [Replica(0, fold, clips, clips[:0], clips) for fold in range(folds)]
+    assignment = jax.device_put(train.assign(replicas, Tuning()))
+    inputs = jax.device_put(inputs)
+    initialise = jax.vmap(functools.partial(epoch.initialise, network, settings), in_axes=(0, None))
+    state = jax.jit(initialise)(assignment, inputs)
     if kind == "training":
-        call = functools.partial(epoch.fit, model, settings)
-        arguments = (state, replicas, videos, np.int32(0))
+        function = functools.partial(epoch.train_epoch, network, settings)
+        arguments = (state, assignment, inputs, np.int32(0))
     else:
-        call = functools.partial(_evaluate, model, settings)
-        arguments = (state, replicas, videos, jax.random.key(0))
-    every = lambda: jax.jit(epoch.beside(call, 2))  # noqa: E731
-    with cache():
-        _, cold = _compile(every, *arguments)
-        compiled, warm = _compile(every, *arguments)
+        function = functools.partial(_evaluate, network, settings)
+        arguments = (state, assignment, inputs, jax.random.key(0))
+    mapped = epoch.over_replicas(function, stacked=2, platform=device.platform)
+    with _compilation_cache():
+        _, cold = _compile(mapped, arguments)
+        compiled, warm = _compile(mapped, arguments)
     cost = compiled.cost_analysis() or {}
     cost = cost[0] if isinstance(cost, list) else cost
     memory = compiled.memory_analysis()
     row = {
-        "folds": count,
+        "folds": folds,
         "kind": kind,
         "dtype": str(model.dtype or "float32"),
         "compile_cold_s": cold,
@@ -121,16 +96,41 @@ def folds(model: DFuseSmileNet, videos: train.Videos, count: int, kind: str, ste
             raise
         return row
     call_s = best(lambda: jax.block_until_ready(compiled(*arguments)), seconds)
-    speed = {"ms_fold_step": 1e3 * call_s / steps / count, "clips_per_s": count * len(clips) / call_s}
-    return {**row, **speed, "peak_bytes": _peak(device)}
+    speed = {"ms_fold_step": 1e3 * call_s / steps / folds, "clips_per_s": folds * len(clips) / call_s}
+    return {**row, **speed, "peak_bytes": _peak_bytes(device)}
 
 
-def _evaluate(model, settings, state, replica, videos, key):
-    return epoch.predict(model, settings, state, videos, replica.evaluate, key)
+@contextlib.contextmanager
+def _compilation_cache() -> Iterator[None]:
+    """Uses an empty compilation cache within the block, for cold and warm compilations."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, value in zip(names, (folder, 0), strict=True):
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                jax.config.update(name, value)
+            compilation_cache.reset_cache()
 
 
-def _peak(device: jax.Device) -> int:
-    """Bytes that the device, or on a CPU this process, has held at most so far."""
+def _compile(function: Callable, arguments: tuple) -> tuple[jax.stages.Compiled, float]:
+    """Compiles a function anew; returns it and the seconds that it took."""
+    jax.clear_caches()
+    begin = time.perf_counter()
+    compiled = jax.jit(function).lower(*arguments).compile()
+    return compiled, time.perf_counter() - begin
+
+
+def _evaluate(network, settings, state, replica, inputs, key):
+    return epoch.predict(network, settings, state, inputs, replica.evaluate, key)
+
+
+def _peak_bytes(device: jax.Device) -> int:
+    """Returns the bytes that the device, or on a CPU this process, has held at most so far."""
     stats = device.memory_stats() or {}
     unit = 1 if sys.platform == "darwin" else 1024
     return stats.get("peak_bytes_in_use") or unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""Who trains, who chooses the epoch, who tests: folds and the replicas of the model that train on them."""
+"""Folds: which videos train and which test."""
 
 import dataclasses
 import json
@@ -13,25 +13,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 from dfuse_jax.samples import Sample
-
-
-@dataclasses.dataclass(frozen=True)
-class Replica:
-    """One model of the cross-validation: indices of the videos that train it, choose its epoch and test it.
-
-    With an empty `val` it is trained on the whole training fold and taken at the last epoch (`final`, `peeked`);
-    otherwise it is taken at the epoch that `val` chooses (`validated`). No subject is in two of the three.
-    """
-
-    run: int
-    fold: int
-    train: np.ndarray
-    val: np.ndarray
-    test: np.ndarray
-
-    @property
-    def validated(self) -> bool:
-        return len(self.val) > 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,27 +65,6 @@ def _give_up_share(fold: Fold, labels, subjects, share: float, seed: int) -> tup
     k = min(max(round(1 / share), 2), people, int(np.bincount(labels[fold.train]).max()))
     keep, give = _stratified(labels[fold.train], subjects[fold.train], k, seed)[0]
     return fold.train[keep], fold.train[give]
-
-
-def make_replicas(
-    folds: Sequence[Fold],
-    labels: Sequence[int],
-    subjects: Sequence[str],
-    *,
-    runs: int = 1,
-    validation_share: float = 0.2,
-    seed: int = 0,
-) -> list[Replica]:
-    """Two replicas for each run and fold: one on all its training videos, one that gives up a share of the subjects."""
-    labels, subjects = np.asarray(labels), np.asarray(subjects)
-    replicas = []
-    for run in range(runs):
-        for number, fold in enumerate(folds):
-            split_seed = int(np.random.SeedSequence([seed, run, number]).generate_state(1)[0])
-            train, val = _give_up_share(fold, labels, subjects, validation_share, split_seed)
-            replicas.append(Replica(run, number, fold.train, np.array([], int), fold.test))
-            replicas.append(Replica(run, number, train, val, fold.test))
-    return replicas
 
 
 def check(folds: Sequence[Fold], samples: Sequence[Sample], where: Sequence[str]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.evaluate import metrics
+from dfuse_jax.train import Replica
 
 PROTOCOLS = ("validated", "final", "peeked", "length_only")
 

@@ -1,24 +1,25 @@
-"""The fusions compared: the same folds, seeds and data for all, a cross-validation each, one table."""
+"""Compares fusions: the same folds, seeds and data for all, a cross-validation each, one table."""
 
 import json
 import pathlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 from ml_collections import ConfigDict
 
+from dfuse_jax import systems
 from dfuse_jax.experiments import crossval, recipe, workdir
-from dfuse_jax.models import sizes as registry
-from dfuse_jax.models.fusion import FUSIONS
+from dfuse_jax.models import FUSIONS, sizes
 from dfuse_jax.report.comparison import standings
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.systems import dfusesmilenet
 
 
-def chosen(config: ConfigDict) -> list[str]:
-    """The names in `config.fusions`, each once; an entry may hold several with commas between.
+def chosen_fusions(config: ConfigDict) -> list[str]:
+    """Returns the names in `config.fusions`, each once; an entry may hold several with commas between.
 
     Raises:
         UserError: an unknown one, or none at all.
@@ -33,108 +34,115 @@ def chosen(config: ConfigDict) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def shared(config: ConfigDict) -> dict:
-    """All of a benchmark's config but which fusions: what makes variants comparable."""
+def shared_config(config: ConfigDict) -> dict:
+    """Returns all of a comparison's config but which fusions: what makes variants comparable."""
     return {key: value for key, value in config.to_dict().items() if key != "fusions"}
 
 
 def variant(config: ConfigDict, fusion: str) -> ConfigDict:
-    """The recipe of one fusion."""
-    config = ConfigDict(shared(config))
+    """Returns the recipe of one fusion."""
+    config = ConfigDict(shared_config(config))
     config.name = f"{config.name}-{fusion}"
     config.model.fusion = fusion
     return config
 
 
 def describe(config: ConfigDict) -> dict:
-    """What the table says of a variant before it has run: its equations, what it sees, what it learns.
+    """Returns what the table says of a variant before it has run: its equations, what it sees, what it learns.
 
     Raises:
-        UserError: the model cannot have these sizes.
+        UserError: a field cannot be, or the model cannot have these sizes.
     """
     recipe.check(config)
+    systems.build(config)
     fusion = FUSIONS[config.model.fusion]
-    model = crossval.build_model(config.model.to_dict())
-    try:
-        encoder = registry.encoder_shapes(model.clone(fusion="none"))  # of all variants: found once
-        parameters = registry.learnt(encoder) + registry.learnt(registry.classifier_shapes(model))
-    except ValueError as error:
-        raise UserError(f"config.model: {config.model.fusion}: {error}") from error
+    model = dfusesmilenet.build_model(config.model)
+    encoder = sizes.encoder_shapes(model.clone(fusion="none"))  # the same for all variants, so found once
+    parameters = sizes.learnt(encoder) + sizes.learnt(sizes.classifier_shapes(model))
     return {"equations": fusion.equations, "sees_encoder": fusion.sees_encoder, "parameters": parameters}
 
 
-def run(config: ConfigDict, directory: pathlib.Path, say: Callable[[str], None] = print) -> dict:
+def compare(config: ConfigDict, directory: pathlib.Path) -> dict:
     """Cross-validates every chosen fusion that is not done yet, and writes the table anew after each.
 
-    Args:
-        config: as `recipe.benchmark` gives it.
-        directory: holds the table and a folder for each fusion; what lies there from an earlier call is not run again.
-        say: takes a line for each fusion.
+    Of several processes all train, each sees `directory`, and the first alone writes reports.
 
-    Of several processes (see `distributed`) all train, and the first alone reads and writes `directory`.
+    Args:
+        config: a recipe with `fusions`.
+        directory: holds the table and a folder for each fusion; what lies there from an earlier call is not run again.
 
     Returns:
         What benchmark.json holds: the chosen fusions, in their order.
 
     Raises:
-        UserError: bad config, bad data, or a folder of another benchmark.
+        UserError: bad config, bad data, or a folder of another comparison.
     """
-    variants = {name: variant(config, name) for name in chosen(config)}
+    variants = {name: variant(config, name) for name in chosen_fusions(config)}
     with warnings.catch_warnings():  # the lines and the table say so of all fusions at once
         warnings.filterwarnings("ignore", "the fusion .* cannot see the encoder")
-        facts = {name: describe(of_name) for name, of_name in variants.items()}
+        facts = {name: describe(variants[name]) for name in variants}
         messages.agree("config", workdir.flatten(config.to_dict()))
         with workdir.locked(directory):
-            messages.by_first(workdir.compare, directory / "config.json", shared(config), "config")
-            return _run(variants, facts, shared(config), directory, say)
+            messages.by_first(workdir.compare, directory / "config.json", shared_config(config), "config")
+            return _Comparison(variants, facts, shared_config(config), directory).run()
 
 
-def _run(variants: Mapping, facts: Mapping, base: Mapping, directory: pathlib.Path, say: Callable) -> dict:
-    done = messages.by_first(_done, variants, directory)
-    if done:
-        say(f"Finished already: {', '.join(done)}.")
-    left = [name for name in variants if name not in done]
-    prepared, begin = None, time.perf_counter()
-    for number, name in enumerate(left, 1):
-        if prepared is None:
-            prepared = crossval.prepare(variants[name])
-            data = crossval.fingerprint(prepared.samples, prepared.folds)
-            messages.agree("data set", data)
-            messages.by_first(crossval.claim, directory, base, data)  # only now: the config led to data
-        say(f"[{number}/{len(left)}] {name}: {FUSIONS[name].line}")
-        done[name] = crossval.cross_validate(variants[name], directory / name, prepared)
-        jax.clear_caches()  # what is compiled for one fusion serves no other
-        _write(variants, facts, done, directory)
-        if number < len(left):
-            seconds = (time.perf_counter() - begin) / number * (len(left) - number)
-            say(f"{name} is done; about {_span(seconds)} to go for the other {len(left) - number}.")
-    return _write(variants, facts, done, directory)
+class _Comparison:
+    """The variants of a comparison and what has become of them."""
+
+    def __init__(self, variants: Mapping[str, ConfigDict], facts: Mapping, config: Mapping, directory: pathlib.Path):
+        self.variants, self.facts, self.config, self.directory = variants, facts, config, directory
+        self.results: dict[str, dict] = messages.by_first(self._finished)
+
+    def run(self) -> dict:
+        """Runs what is not done yet; returns the table."""
+        if self.results:
+            messages.say(f"Finished already: {', '.join(self.results)}.")
+        remaining = [name for name in self.variants if name not in self.results]
+        if remaining:
+            self._run(remaining)
+        return messages.by_first(self._write)
+
+    def _run(self, remaining: Sequence[str]) -> None:
+        begin = time.perf_counter()
+        first = self.variants[remaining[0]]
+        data = crossval.read_data(first)
+        messages.agree("data set", data.fingerprint)
+        messages.by_first(crossval.claim, self.directory, self.config, data.fingerprint)  # only now: it led to data
+        inputs = systems.build(first).inputs(data.samples)  # the fusions all see the same
+        for number, name in enumerate(remaining, 1):
+            messages.say(f"[{number}/{len(remaining)}] {name}: {FUSIONS[name].line}")
+            self.results[name] = crossval.cross_validate(self.variants[name], self.directory / name, data, inputs)
+            jax.clear_caches()  # what is compiled for one fusion serves no other
+            messages.by_first(self._write)
+            if number < len(remaining):
+                seconds = (time.perf_counter() - begin) / number * (len(remaining) - number)
+                rest = f"about {_duration(seconds)} to go for the other {len(remaining) - number}"
+                messages.say(f"{name} is done; {rest}.")
+
+    def _finished(self) -> dict[str, dict]:
+        """Returns the results of the variants that are done."""
+        results = {name: self._read(name) for name in self.variants}
+        return {name: result for name, result in results.items() if result is not None}
+
+    def _read(self, name: str) -> dict | None:
+        path = self.directory / name / "results.json"
+        if not path.exists():
+            return None
+        workdir.compare(path.with_name("config.json"), self.variants[name].to_dict(), "config")
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(
+                f"{path} is damaged ({error}). Delete {path.parent}: this fusion is then run again."
+            ) from error
+
+    def _write(self) -> dict:
+        results = {name: self.results[name] for name in self.variants if name in self.results}
+        table = standings.standings(results, self.facts)
+        standings.write(self.directory, table)
+        return table
 
 
-def _done(variants: Mapping, directory: pathlib.Path) -> dict:
-    return {name: found for name, of_name in variants.items() if (found := _finished(of_name, directory / name))}
-
-
-def _finished(config: ConfigDict, directory: pathlib.Path) -> dict | None:
-    """The results of a variant that is done."""
-    path = directory / "results.json"
-    if not path.exists():
-        return None
-    workdir.compare(directory / "config.json", config.to_dict(), "config")
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}). Delete {directory}: this fusion is then run again.") from error
-
-
-def _write(variants: Mapping, facts: Mapping, done: Mapping, directory: pathlib.Path) -> dict:
-    def write():
-        found = standings.standings({name: done[name] for name in variants if name in done}, facts)
-        standings.write(directory, found)
-        return found
-
-    return messages.by_first(write)
-
-
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

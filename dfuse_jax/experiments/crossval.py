@@ -1,115 +1,71 @@
-"""The whole way: samples -> D-Markers and clips -> all folds at once -> report."""
+"""A whole cross-validation: samples, what the system sees of them, all folds at once, report."""
 
 import contextlib
-import dataclasses
 import json
 import pathlib
-import shutil
 import time
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from dfuse_jax import train
-from dfuse_jax.data import features, load
-from dfuse_jax.data.folds import Fold, make_replicas
-from dfuse_jax.data.folds import save as save_folds
+from dfuse_jax import systems
+from dfuse_jax.data import dataset, folds, load
+from dfuse_jax.data.folds import Fold
 from dfuse_jax.evaluate.outcome import Outcome
 from dfuse_jax.experiments import recipe, workdir
-from dfuse_jax.experiments.progress import Watch
-from dfuse_jax.models import DFuseSmileNet, sizes
+from dfuse_jax.experiments.progress import ProgressBar
+from dfuse_jax.experiments.replicas import make_replicas
 from dfuse_jax.report import run as report
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.samples import Sample, scale
+from dfuse_jax.samples import Sample
+from dfuse_jax.systems import System
+from dfuse_jax.train import Inputs
+
+FITTED = "checkpoints"  # where in a run's folder the system leaves what it learns
 
 
-def build_model(model: Mapping) -> DFuseSmileNet:
-    """The model of a config's `model` section (also one read from JSON, where tuples are lists)."""
-    return DFuseSmileNet(**{**model, "blocks": tuple(tuple(block) for block in model["blocks"])})
-
-
-def _check_model(config: ConfigDict) -> None:
-    try:
-        sizes.classifier_shapes(build_model(config.model.to_dict()))
-    except ValueError as error:
-        raise UserError(f"config.model: {config.model.fusion}: {error}") from error
-
-
-def build_settings(config: Mapping) -> train.Settings:
-    """The training settings of a config."""
-    fields = {field.name for field in dataclasses.fields(train.Settings)} - {"seed"}
-    return train.Settings(**{name: config["train"][name] for name in fields}, seed=config["seed"])
-
-
-def fingerprint(samples: Sequence[Sample], folds: Sequence[Fold]) -> dict:
-    """Tells data sets apart: JSON-able."""
-    crc = 0
-    for sample in samples:
-        told = (sample.name, sample.label, sample.subject, sample.fps, sample.image_size)
-        crc = zlib.crc32(sample.landmarks.tobytes(), zlib.crc32(repr(told).encode(), crc))
-    for fold in folds:
-        crc = zlib.crc32(np.concatenate([fold.train, [-1], fold.test]).astype(np.int64).tobytes(), crc)
-    return {"videos": len(samples), "folds": len(folds), "crc32": crc}
-
-
-def _shuffle(what: str, labels: np.ndarray, dmarkers: np.ndarray, seed: int):
-    """The controls: labels or D-Markers dealt out to other videos."""
-    order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
-    return (labels[order] if what == "labels" else labels, dmarkers[order] if what == "dmarkers" else dmarkers)
-
-
-def _check_batch(batch: int, folds: Sequence[Fold]) -> None:
-    # Up to the paper's batch a smaller fold still trains, on batches in which some of its videos come twice.
-    smallest = min(len(fold.train) for fold in folds)
-    if batch > max(smallest, 16):
-        raise UserError(
-            f"config.train.batch_size is {batch}, but the smallest training fold has {smallest} videos: "
-            f"set it to at most {smallest}."
-        )
-
-
-def _export(directory: pathlib.Path, state: train.State, chosen: Sequence[int]) -> None:
-    """Saves the models that were trained on whole training folds, for `prediction`."""
-    shutil.rmtree(directory, ignore_errors=True)  # of a process that died between this and the report
-    models = train.Checkpoints(directory)
-    models.save(0, jax.tree.map(lambda a: a[list(chosen)], state._replace(optimizer=())))
-    models.close()
-
-
-class Prepared(NamedTuple):
-    """What training needs of the data, and nothing of the model."""
+class Data(NamedTuple):
+    """What a cross-validation is about: the samples and their folds."""
 
     samples: list[Sample]
     folds: list[Fold]
-    labels: np.ndarray  # [V]
-    dmarkers: np.ndarray  # [V, 225]
+
+    @property
+    def fingerprint(self) -> dict:
+        """What tells data sets apart, as JSON."""
+        crc = 0
+        for sample in self.samples:
+            description = (sample.name, sample.label, sample.subject, sample.fps, sample.image_size)
+            crc = zlib.crc32(sample.landmarks.tobytes(), zlib.crc32(repr(description).encode(), crc))
+        for fold in self.folds:
+            crc = zlib.crc32(np.concatenate([fold.train, [-1], fold.test]).astype(np.int64).tobytes(), crc)
+        return {"videos": len(self.samples), "folds": len(self.folds), "crc32": crc}
 
 
-def prepare(config: ConfigDict) -> Prepared:
-    """Reads or makes the samples and folds, and computes the D-Markers; raises UserError for bad data."""
+def read_data(config: ConfigDict) -> Data:
+    """Reads or makes the samples and folds of a recipe; raises UserError for data that cannot be."""
     recipe.check(config)
-    samples, folds = load.read(config.data, config.cv, config.seed, messages.say)
-    _check_batch(config.train.batch_size, folds)
-    options = config.dmarkers
-    found = features.compute(samples, definition=options.definition, smoothing=options.smoothing or None)
-    labels, found = _shuffle(config.data.shuffle, np.array([s.label for s in samples]), found, config.seed)
-    return Prepared(samples, folds, labels, found)
+    samples, parts = load.read(config.data, config.cv, config.seed, messages.say)
+    _check_batch(config, parts)
+    return Data(samples, parts)
 
 
-def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepared | None = None) -> dict | None:
-    """Trains and tests every fold, and writes the report into `directory`; goes on where an earlier call stopped.
+def cross_validate(
+    config: ConfigDict, directory: pathlib.Path, data: Data | None = None, inputs: Inputs | None = None
+) -> dict | None:
+    """Fits and tests every fold, and writes the report into `directory`; goes on where an earlier call stopped.
 
-    Of several processes (see `distributed`) all train, and the first alone reads and writes `directory`.
+    Of several processes all train, each sees `directory`, and the first alone writes the report.
 
     Args:
         config: a recipe.
         directory: made if it is not there.
-        prepared: `prepare(config)`, if that is known already.
+        data: `read_data(config)`, if that is known already.
+        inputs: what the system sees of these data, if that is known already.
 
     Returns:
         What results.json holds; None if the run was finished already.
@@ -118,24 +74,20 @@ def cross_validate(config: ConfigDict, directory: pathlib.Path, prepared: Prepar
         UserError: bad config, bad data, a folder of another run, or processes that differ in these.
     """
     recipe.check(config)
-    _check_model(config)
+    system = systems.build(config)
     content = config.to_dict()
     messages.agree("config", workdir.flatten(content))
     with workdir.locked(directory):
-        if messages.by_first(_finished, directory, content):
+        if messages.by_first(_is_finished, directory, content):
             return None
         begin = time.perf_counter()
-        prepared = prepare(config) if prepared is None else prepared
-        found = fingerprint(prepared.samples, prepared.folds)
-        messages.agree("data set", found)
-        messages.by_first(claim, directory, content, found)  # only now: the config led to data
-        messages.by_first(save_folds, directory / "folds", prepared.samples, prepared.folds)
-        return _run(config, directory, prepared, begin)
-
-
-def _finished(directory: pathlib.Path, config: Mapping) -> bool:
-    workdir.compare(directory / "config.json", config, "config")
-    return (directory / "results.json").exists()
+        data = read_data(config) if data is None else data
+        messages.agree("data set", data.fingerprint)
+        messages.by_first(claim, directory, content, data.fingerprint)  # only now: the config led to data
+        messages.by_first(folds.save, directory / "folds", data.samples, data.folds)
+        inputs = system.inputs(data.samples) if inputs is None else inputs
+        outcome = _run(config, directory, system, data, inputs, begin)
+        return messages.by_first(report.write, directory, outcome)
 
 
 def claim(directory: pathlib.Path, config: Mapping, data: Mapping) -> None:
@@ -144,58 +96,65 @@ def claim(directory: pathlib.Path, config: Mapping, data: Mapping) -> None:
     workdir.claim(directory / "data.json", data, "data set")
 
 
-def _pass_size(config: ConfigDict, checkpoints: train.Checkpoints, model, settings, replicas, videos) -> int:
-    """Replicas of a pass: those that the checkpoints began with, that the config gives, or that fit all processes."""
-    begun = messages.by_first(lambda: checkpoints.facts.get("replicas_per_pass"))
-    if begun:
-        return begun
-    devices = jax.local_devices()
-    at_most = config.train.replicas_per_pass or messages.size() * min(
-        messages.exchange(train.fitting(model, settings, train.assign(replicas), videos, devices))
+def shuffled(inputs: Inputs, what: str, seed: int) -> Inputs:
+    """Returns the inputs of a control: labels or D-Markers dealt out to other videos, or as they are ("nothing")."""
+    order = np.random.default_rng([seed, len(inputs.label)]).permutation(len(inputs.label))
+    if what == "labels":
+        return inputs._replace(label=inputs.label[order])
+    if what == "dmarkers":
+        if "dmarkers" not in inputs.per_video:
+            raise UserError("config.data.shuffle is 'dmarkers', but this system does not see any.")
+        return inputs._replace(per_video={**inputs.per_video, "dmarkers": inputs.per_video["dmarkers"][order]})
+    return inputs
+
+
+def _is_finished(directory: pathlib.Path, config: Mapping) -> bool:
+    workdir.compare(directory / "config.json", config, "config")
+    return (directory / "results.json").exists()
+
+
+def _check_batch(config: ConfigDict, folds: Sequence[Fold]) -> None:
+    # Up to the paper's batch a smaller fold still trains, on batches in which some of its videos come twice.
+    batch = config.train.batch_size
+    smallest = min(len(fold.train) for fold in folds)
+    if batch > max(smallest, 16):
+        raise UserError(
+            f"config.train.batch_size is {batch}, but the smallest training fold has {smallest} videos: "
+            f"set it to at most {smallest}."
+        )
+
+
+def _run(
+    config: ConfigDict, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float
+) -> Outcome:
+    """Fits and tests all replicas; returns what they gave."""
+    inputs = shuffled(inputs, config.data.shuffle, config.seed)
+    labels, subjects = inputs.label.astype(int), dataset.subjects(data.samples)
+    replicas = make_replicas(
+        data.folds,
+        labels,
+        subjects,
+        runs=config.cv.runs,
+        validation_share=config.cv.validation_share,
+        seed=config.seed,
     )
-    return train.pass_size(len(replicas), at_most, len(devices) * messages.size())
-
-
-def _run(config: ConfigDict, directory: pathlib.Path, prepared: Prepared, begin: float) -> dict:
-    samples, folds, labels, dmarkers = prepared
-    subjects = load.subjects(samples)
-    share = config.cv.validation_share
-    replicas = make_replicas(folds, labels, subjects, runs=config.cv.runs, validation_share=share, seed=config.seed)
-    platform, settings = jax.default_backend(), build_settings(config.to_dict())
-    model = build_model(config.model.to_dict()).on(platform)
-    videos = train.pack(model, [scale(s.landmarks) for s in samples], labels, dmarkers)
-    with contextlib.closing(
-        train.Checkpoints(directory / "checkpoints", every=config.train.checkpoint_every)
-    ) as checkpoints:
-        size = _pass_size(config, checkpoints, model, settings, replicas, videos)
-        model = model.on(platform, size // (jax.local_device_count() * messages.size()) or 1)
-        watch = Watch(settings.epochs, replicas, labels, train.passes(len(replicas), size))
-        with contextlib.closing(watch.bar):
-            state, history = train.train(
-                model, videos, replicas, settings, checkpoints=checkpoints, on_epoch=watch, size=size
-            )
-    steps = [max(len(replica.train) // settings.batch_size, 1) for replica in replicas]
-    evaluated = sum(len(replica.val) + len(replica.test) for replica in replicas) * settings.eval_windows
-    outcome = Outcome(
+    with contextlib.closing(ProgressBar(replicas, labels)) as bar:
+        history = system.fit(inputs, replicas, directory / FITTED, on_epoch=bar)
+    steps, clips = system.epoch_work(replicas)
+    return Outcome(
         name=config.name,
         note=recipe.note(config),
-        names=[s.name for s in samples],
+        names=[sample.name for sample in data.samples],
         subjects=subjects,
-        subjects_known=all(s.subject is not None for s in samples),
+        subjects_known=all(sample.subject is not None for sample in data.samples),
         labels=labels,
-        frames=np.array([len(s.landmarks) for s in samples]),
+        frames=inputs.length,
         replicas=replicas,
         losses=history.losses,
         probabilities=history.probabilities,
         seconds=time.perf_counter() - begin,
-        epoch_seconds=watch.epoch_seconds(),
-        fold_steps=sum(steps),
-        clips=sum(steps) * settings.batch_size + evaluated,
+        epoch_seconds=bar.epoch_seconds(),
+        fold_steps=steps,
+        clips=clips,
         config=json.loads(json.dumps(config.to_dict())),
     )
-
-    def write():
-        _export(directory / "model", state, [r for r, replica in enumerate(replicas) if not replica.validated])
-        return report.write(directory, outcome)
-
-    return messages.by_first(write)

@@ -6,43 +6,56 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from dfuse_jax import train
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.evaluate.metrics import hits
 from dfuse_jax.runtime import messages
+from dfuse_jax.train import Progress, Replica
 
 
-class Watch:
-    """Follows the epochs of all passes: a progress bar (epoch, loss, validation accuracy, time left), their durations.
+class ProgressBar:
+    """A bar of the epochs of all passes: loss, validation accuracy, time left. Of several processes the first shows it.
 
-    Of several processes the first shows the bar.
+    It is called after every epoch, and keeps their durations.
     """
 
-    def __init__(self, epochs: int, replicas: Sequence[Replica], labels: np.ndarray, passes: Sequence[range]):
-        disable = not messages.first()
-        self.bar = tqdm(total=epochs * len(passes), desc="epoch", unit="epoch", smoothing=0.5, disable=disable)
+    def __init__(self, replicas: Sequence[Replica], labels: np.ndarray):
+        self.replicas, self.labels = replicas, labels
+        self.bar = tqdm(desc="epoch", unit="epoch", smoothing=0.5, disable=not messages.first())
         self.bar.set_postfix_str("compiling")
-        self.epochs, self.replicas, self.labels, self.passes = epochs, replicas, labels, passes
-        self.times = []
+        self.times: list[float] = []
+        self.passes = 1
 
-    def __call__(self, done: int, history: train.History) -> None:
+    def __call__(self, progress: Progress) -> None:
+        """Shows how far it is."""
         self.times.append(time.perf_counter())
-        if done:
-            number, epoch = divmod(done - 1, self.epochs)
-            self.bar.set_postfix_str(self._news(history, epoch, self.passes[number]), False)
-            if len(self.passes) > 1:
-                self.bar.set_description_str(f"pass {number + 1} of {len(self.passes)}, epoch", False)
-        self.bar.update(done - self.bar.n)
-
-    def _news(self, history: train.History, epoch: int, members: range) -> str:
-        news = f"loss {history.losses[epoch, members].mean():.3f}"
-        right = [
-            hits(self.labels[self.replicas[r].val], history.probabilities[epoch, r, : len(self.replicas[r].val)])
-            for r in members
-            if self.replicas[r].validated
-        ]
-        return f"{news}, validation {np.mean(np.concatenate(right)):.1%}" if right else news
+        self.bar.total, self.passes = progress.total, len(progress.groups)
+        if progress.done:
+            number, epoch = divmod(progress.done - 1, progress.epochs)
+            self.bar.set_postfix_str(self._scores(progress, epoch, progress.groups[number]), refresh=False)
+            if self.passes > 1:
+                self.bar.set_description_str(f"pass {number + 1} of {self.passes}, epoch", refresh=False)
+        self.bar.update(progress.done - self.bar.n)
+        self.bar.refresh()
 
     def epoch_seconds(self) -> float | None:
-        """Of an epoch of all replicas: its median over those but the first, which is compiled; None if it was alone."""
-        return float(np.median(np.diff(self.times)[1:])) * len(self.passes) if len(self.times) > 2 else None
+        """Returns the seconds that an epoch of all replicas takes: the median of all but the first, which compiles.
+
+        None if there was no other.
+        """
+        return float(np.median(np.diff(self.times)[1:])) * self.passes if len(self.times) > 2 else None
+
+    def close(self) -> None:
+        """Ends the bar."""
+        self.bar.close()
+
+    def _scores(self, progress: Progress, epoch: int, members: range) -> str:
+        losses = progress.history.losses[epoch, members.start : members.stop]
+        scores = [f"loss {np.mean(losses):.3f}"] if np.isfinite(losses).all() else []
+        validated = [r for r in members if self.replicas[r].validated]
+        if validated:
+            correct = [self._hits(progress, epoch, r) for r in validated]
+            scores.append(f"validation {np.mean(np.concatenate(correct)):.1%}")
+        return ", ".join(scores)
+
+    def _hits(self, progress: Progress, epoch: int, number: int) -> np.ndarray:
+        val = self.replicas[number].val
+        return hits(self.labels[val], progress.history.probabilities[epoch, number, : len(val)])

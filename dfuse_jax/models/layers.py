@@ -83,8 +83,9 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        threshold = round(self.rate * 2**16)  # 16 random bits a value: a quarter of what a random float takes
-        if not train or threshold == 0:
+        static = isinstance(self.rate, float | int)
+        threshold = round(self.rate * 2**16) if static else jnp.round(self.rate * 2**16).astype(jnp.int32)
+        if not train or (static and threshold == 0):
             return x
         pair = random.bits(self.make_rng("dropout"), (2,), jnp.uint32)
         words = threefry_2x32(pair, jnp.arange(-(-x.size // 2), dtype=jnp.uint32))

@@ -1,42 +1,38 @@
-"""Several processes that work on one run, on one machine or many: who they are and what they tell each other.
+"""What the processes of a run tell each other: small things, through JAX's coordinator.
 
-They talk through the key-value store of JAX's coordinator, which lives in process 0. Training needs no collectives
-between devices, so that a process that fails can tell the others why, where a collective would leave them waiting.
-In a single process nothing here touches JAX: `size()` is 1 and every exchange is with oneself.
+Training needs no collectives between devices, so a process that fails can tell the others why, where a collective would
+leave them waiting. In a single process nothing here touches JAX, and every exchange is with oneself.
 """
 
 import contextlib
 import json
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import jax
-import numpy as np
-from flax import serialization
-from jax._src import distributed as _jax  # the store has no public name yet
 
 from dfuse_jax.runtime.errors import UserError
 
 PATIENCE_SECONDS = 3600  # that a process waits for what another has to say
-_PART = 16 << 20  # bytes of a message
+_PART = 1 << 20  # bytes of a message
 _FAILED = "dfuse/failed"
 
-_count, _mine = 0, []  # exchanges so far; the keys that this process has set and that may still be there
+_count = 0  # exchanges so far
+_own_keys: list[str] = []  # that this process has set and that may still be there
 
 
 def size() -> int:
-    """The number of processes."""
-    return _jax.global_state.num_processes if _jax.global_state.client is not None else 1
+    """Returns the number of processes."""
+    return _coordinator().size() if "jax" in sys.modules else 1
 
 
 def rank() -> int:
-    """The number of this process, from 0."""
-    return _jax.global_state.process_id if _jax.global_state.client is not None else 0
+    """Returns the number of this process, from 0."""
+    return _coordinator().rank() if "jax" in sys.modules else 0
 
 
 def first() -> bool:
-    """Whether this is the process that prints and writes."""
+    """Tells whether this is the process that prints and writes."""
     return rank() == 0
 
 
@@ -46,130 +42,104 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
-def of_host() -> int:
-    """How many of the processes run on the host of this one."""
+def processes_of_host() -> int:
+    """Returns how many of the processes run on the host of this one."""
     hosts = exchange(socket.gethostname())
     return hosts.count(hosts[rank()])
 
 
 def exchange(content: Any) -> list:
-    """What each process gave, in their order; dicts and lists of arrays, numbers and strings. Waits for all of them.
+    """Returns what each process gave, in their order; waits for all of them.
+
+    Args:
+        content: lists, dicts, small arrays, numbers, strings.
 
     Raises:
         UserError: another process failed (with its message), or says nothing.
     """
     if size() == 1:
         return [content]
-    old = list(_mine)
-    key = _next()
-    _send(f"{key}/{rank()}", serialization.msgpack_serialize({"": content}))
-    found = [serialization.msgpack_restore(_receive(f"{key}/{number}", number))[""] for number in range(size())]
-    for name in old:  # all have read those, or they would not have come here
-        _jax.global_state.client.key_value_delete(name)
-        _mine.remove(name)
-    return found
+    read_by_all = list(_own_keys)
+    key = _next_key()
+    _send(f"{key}/{rank()}", content)
+    contents = [_receive(f"{key}/{number}", number) for number in range(size())]
+    for old in read_by_all:  # nobody would have come here without them
+        _coordinator().delete(old)
+        _own_keys.remove(old)
+    return contents
 
 
-def by_first(function: Callable, *arguments) -> Any:
-    """What `function` returns in process 0, where alone it is called, in all processes."""
+def by_first(function: Callable, *arguments: Any) -> Any:
+    """Calls `function` in process 0 alone; returns its result in all processes."""
     if size() == 1:
         return function(*arguments)
-    key = _next()
+    key = _next_key()
     if not first():
-        return serialization.msgpack_restore(_receive(key, 0))[""]
+        return _receive(key, 0)
     result = function(*arguments)
-    _send(key, serialization.msgpack_serialize({"": result}))
+    _send(key, result)
     return result
 
 
 def agree(what: str, content: Mapping) -> None:
-    """Raises UserError if a process' `content` (JSON, flat) is another than process 0's, and names what differs."""
+    """Raises UserError if a process has another `content` (flat JSON) than process 0, and names what differs."""
     name = f"process {rank()} on {socket.gethostname()}"
-    (_, there), *others = found = exchange([name, json.loads(json.dumps(content))])
-    for other, here in others:
-        if differing := sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key)):
-            fields = "; ".join(f"{key}: {there.get(key)!r} there, {here.get(key)!r} here" for key in differing)
-            raise UserError(f"{other} has another {what} than {found[0][0]} ({fields}). Give all of them the same.")
-
-
-def to_first(tree: Any) -> Any:
-    """The processes' arrays end to end along their first axis in process 0; None in the others."""
-    if size() == 1:
-        return tree
-    key, client = _next(), _jax.global_state.client
-    leaves, structure = jax.tree.flatten(tree)
-    if not first():
-        for number, leaf in enumerate(leaves):
-            _send(f"{key}/{rank()}/{number}", leaf.tobytes(), keep=False)
-        return None
-    for number, leaf in enumerate(leaves):
-        parts = [leaf]
-        for other in range(1, size()):
-            content = _receive(f"{key}/{other}/{number}", other)
-            parts.append(np.frombuffer(content, leaf.dtype).reshape(-1, *leaf.shape[1:]))
-            client.key_value_delete(f"{key}/{other}/{number}")
-        leaves[number] = np.concatenate(parts)
-    return jax.tree.unflatten(structure, leaves)
-
-
-def from_first(trees: list | None, like: Any) -> Any:
-    """Of the trees of arrays that process 0 has, one for each process, the own one; `like` has its shapes and types."""
-    if size() == 1:
-        return trees[0]
-    key = _next()
-    if first():
-        for other in range(1, size()):
-            for number, leaf in enumerate(jax.tree.leaves(trees[other])):
-                _send(f"{key}/{other}/{number}", np.ascontiguousarray(leaf).tobytes(), keep=False)
-        return trees[0]
-    leaves, structure = jax.tree.flatten(like)
-    for number, leaf in enumerate(leaves):
-        content = _receive(f"{key}/{rank()}/{number}", 0)
-        leaves[number] = np.frombuffer(content, leaf.dtype).reshape(leaf.shape)
-        _jax.global_state.client.key_value_delete(f"{key}/{rank()}/{number}")
-    return jax.tree.unflatten(structure, leaves)
+    contents = exchange([name, json.loads(json.dumps(content))])
+    first_name, expected = contents[0]
+    for other_name, other in contents[1:]:
+        differing = sorted(key for key in expected.keys() | other.keys() if expected.get(key) != other.get(key))
+        if differing:
+            fields = "; ".join(f"{key}: {expected.get(key)!r} there, {other.get(key)!r} here" for key in differing)
+            raise UserError(f"{other_name} has another {what} than {first_name} ({fields}). Give all of them the same.")
 
 
 def fail(error: BaseException | str) -> None:
     """Tells the other processes why this one ends; they end too, at their next exchange."""
     if size() > 1:
         text = str(error) if isinstance(error, UserError | str) else f"{type(error).__name__}: {error}"
-        text = f"process {rank()} on {socket.gethostname()}: {text}"
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # said already
-            _jax.global_state.client.key_value_set(f"{_FAILED}/{rank()}", text)
+        with contextlib.suppress(Exception):  # it has told already, or the coordinator is gone
+            _coordinator().put_text(f"{_FAILED}/{rank()}", f"process {rank()} on {socket.gethostname()}: {text}")
 
 
-def _next() -> str:
+def _coordinator():
+    from dfuse_jax.runtime import coordinator  # it imports JAX
+
+    return coordinator
+
+
+def _next_key() -> str:
     global _count
     _count += 1
     return f"dfuse/{_count}"
 
 
-def _send(key: str, content: bytes, *, keep: bool = True) -> None:
-    """In parts of a message's size: each begins with whether it is the last."""
-    parts = range(0, max(len(content), 1), _PART)
-    for number, begin in enumerate(parts):
-        last = b"." if begin == parts[-1] else b"+"
-        _jax.global_state.client.key_value_set_bytes(f"{key}/{number}", last + content[begin : begin + _PART])
-    if keep:
-        _mine.append(key)  # a deleted key takes those beneath it along
+def _send(key: str, content: Any) -> None:
+    """Stores a message in parts, each of which begins with whether it is the last."""
+    from flax import serialization
+
+    message = serialization.msgpack_serialize({"": content})
+    starts = range(0, len(message), _PART)
+    for number, start in enumerate(starts):
+        mark = b"." if start == starts[-1] else b"+"
+        _coordinator().put(f"{key}/{number}", mark + message[start : start + _PART])
+    _own_keys.append(key)  # deleting it deletes its parts
 
 
-def _receive(key: str, sender: int) -> bytes:
-    content = []
-    while not content or content[-1][:1] != b".":
-        content.append(_wait(f"{key}/{len(content)}", sender))
-    return b"".join(part[1:] for part in content)
+def _receive(key: str, sender: int) -> Any:
+    from flax import serialization
+
+    parts = []
+    while not parts or parts[-1][:1] != b".":
+        parts.append(_wait(f"{key}/{len(parts)}", sender))
+    return serialization.msgpack_restore(b"".join(part[1:] for part in parts))[""]
 
 
 def _wait(key: str, sender: int) -> bytes:
-    client = _jax.global_state.client
     for _ in range(PATIENCE_SECONDS):
-        try:
-            return client.blocking_key_value_get_bytes(key, 1000)  # short, so that Ctrl-C is heard
-        except jax.errors.JaxRuntimeError as error:
-            if "DEADLINE_EXCEEDED" not in str(error):
-                raise
-        if failed := client.key_value_dir_get(_FAILED):
-            raise UserError(min(failed)[1])
+        part = _coordinator().wait(key, 1000)  # short, so that Ctrl-C is heard
+        if part is not None:
+            return part
+        failures = _coordinator().texts(_FAILED)
+        if failures:
+            raise UserError(failures[min(failures)])
     raise UserError(f"process {sender} has said nothing for {PATIENCE_SECONDS} seconds.")

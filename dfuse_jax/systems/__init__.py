@@ -1,1 +1,95 @@
-"""Systems: what `config.system` names."""
+"""Systems: what `config.system` names, each a way from samples to the probability that a smile is spontaneous.
+
+An experiment knows a system by the protocol `System` alone. `register` adds one:
+
+    systems.register("svm", build)      # build(config) -> System
+"""
+
+import importlib
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample
+from dfuse_jax.train import History, Inputs, Progress, Replica
+
+__all__ = ["System", "build", "names", "register"]
+
+
+class System(Protocol):
+    """What an experiment may assume of a system.
+
+    Attributes:
+        name: as in `config.system`.
+    """
+
+    name: str
+
+    def inputs(self, samples: Sequence[Sample]) -> Inputs:
+        """Returns what the system sees of the samples, on the host."""
+        ...
+
+    def fit(
+        self,
+        inputs: Inputs,
+        replicas: Sequence[Replica],
+        directory: pathlib.Path,
+        *,
+        on_epoch: Callable[[Progress], None],
+    ) -> History:
+        """Fits every replica and evaluates its videos after every epoch; a system without epochs counts as one epoch.
+
+        What is learnt stays in `directory`, where `load` finds it; a fit that was interrupted goes on from there.
+        """
+        ...
+
+    def load(self, directory: pathlib.Path, replicas: int) -> Any:
+        """Returns the first `replicas` replicas of a finished fit, as `predict` takes them."""
+        ...
+
+    def predict(self, fitted: Any, inputs: Inputs) -> Float[np.ndarray, "replicas videos"]:
+        """Returns the probability that each video is spontaneous, by each fitted replica."""
+        ...
+
+    def epoch_work(self, replicas: Sequence[Replica]) -> tuple[int, int]:
+        """Returns how many training steps and how many clips an epoch takes; 0 and 0 without epochs."""
+        ...
+
+
+_builders: dict[str, str | Callable[[Mapping], System]] = {
+    "dfusesmilenet": "dfuse_jax.systems.dfusesmilenet",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of all systems."""
+    return tuple(_builders)
+
+
+def register(name: str, build: Callable[[Mapping], System]) -> None:
+    """Makes a system known.
+
+    Args:
+        name: for `config.system`.
+        build: makes the system from a config; raises UserError for a field that cannot be.
+    """
+    _builders[name] = build
+
+
+def build(config: Mapping) -> System:
+    """Returns the system of a config.
+
+    Raises:
+        UserError: there is none of that name, or one of its fields cannot be.
+    """
+    name = config["system"]
+    if name not in _builders:
+        raise UserError(f"config.system is {name!r}; it must be one of {', '.join(_builders)}.")
+    builder = _builders[name]
+    if isinstance(builder, str):  # imported only when it is asked for
+        builder = importlib.import_module(builder).build
+    return builder(config)

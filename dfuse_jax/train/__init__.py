@@ -1,27 +1,36 @@
-"""Training of all replicas of a cross-validation at once; knows arrays, not files of data."""
+"""Training of all replicas of a cross-validation at once: it knows arrays, but neither data files nor models."""
 
-from dfuse_jax.train.arrays import Assignment, Videos, assign, pack
+from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign, end_to_end
 from dfuse_jax.train.checkpoint import Checkpoints
-from dfuse_jax.train.epoch import Settings, State, beside, predict
-from dfuse_jax.train.loop import blank, train
-from dfuse_jax.train.memory import fitting
+from dfuse_jax.train.epoch import State, over_replicas, predict
+from dfuse_jax.train.loop import restore_trained, train
+from dfuse_jax.train.memory import replicas_that_fit
+from dfuse_jax.train.network import Network, cross_entropy
 from dfuse_jax.train.passes import History, Progress, pass_size, passes
+from dfuse_jax.train.tuning import OPTIMIZERS, Optimizer, Settings, Tuning, random_key
 
 __all__ = [
+    "OPTIMIZERS",
     "Assignment",
     "Checkpoints",
     "History",
+    "Inputs",
+    "Network",
+    "Optimizer",
     "Progress",
+    "Replica",
     "Settings",
     "State",
-    "Videos",
+    "Tuning",
     "assign",
-    "beside",
-    "blank",
-    "fitting",
-    "pack",
+    "cross_entropy",
+    "end_to_end",
+    "over_replicas",
     "pass_size",
     "passes",
     "predict",
+    "random_key",
+    "replicas_that_fit",
+    "restore_trained",
     "train",
 ]

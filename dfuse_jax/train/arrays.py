@@ -1,86 +1,123 @@
-"""What a training epoch reads, as arrays on the device: the videos, and which of them each replica uses."""
+"""What training reads, as arrays: all videos end to end, and which of them each replica uses."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jaxtyping import Array, Float, Int
 
-from dfuse_jax.data.folds import Replica
+from dfuse_jax.train.tuning import Tuning
 
 
-class Videos(NamedTuple):
-    """All videos, end to end without padding; F frames, V videos, N landmarks, P points of the model.
+@dataclasses.dataclass(frozen=True)
+class Replica:
+    """A replica is one model of the cross-validation: indices of the videos that train it, choose its epoch, test it.
 
-    Attributes:
-        frames: [F + 1, N, 3], the network's input; the last one is zeros, for clips longer than their video.
-        neighbours: [F + 1, P, K + 1], each point's nearest ones (they never change, so they are found once).
-        first: [V], where a video begins in `frames`.
-        length: [V], its frames.
-        label: [V], 1.0 spontaneous, 0.0 posed.
-        dmarkers: [V, 225].
+    With an empty `val` it is trained on the whole training fold (`final`, `peeked`); otherwise it gives up `val`, which
+    chooses its epoch (`validated`). No subject is in two of the three.
     """
 
-    frames: Array
-    neighbours: Array
-    first: Array
-    length: Array
-    label: Array
-    dmarkers: Array
+    run: int
+    fold: int
+    train: Int[np.ndarray, " train"]
+    val: Int[np.ndarray, " val"]
+    test: Int[np.ndarray, " test"]
+
+    @property
+    def validated(self) -> bool:
+        """Whether a share of the training fold chooses the epoch."""
+        return len(self.val) > 0
+
+
+class Inputs(NamedTuple):
+    """The videos as a system sees them, end to end without padding; F frames, V videos.
+
+    Attributes:
+        per_frame: tree of arrays [F + 1, ...], what a network sees of each frame; the last one is zeros, for clips that
+            are longer than their video.
+        per_video: tree of arrays [V, ...], what it sees of each video. Every replica standardises them by the mean and
+            standard deviation of its own training videos.
+        first: [V], the frame at which each video begins.
+        length: [V], its number of frames.
+        label: [V], 1.0 spontaneous, 0.0 posed.
+    """
+
+    per_frame: Any
+    per_video: Any
+    first: Int[Array, " videos"]
+    length: Int[Array, " videos"]
+    label: Float[Array, " videos"]
 
 
 class Assignment(NamedTuple):
-    """A replica's videos; stacked over replicas, every array has one more axis in front.
+    """The videos of a replica and how it is trained; stacked over replicas, every array has one more axis in front.
 
     Attributes:
-        run, fold, validated: [], who the replica is (its random keys derive from them).
-        train: [n] video indices, of which the first `train_size` count.
+        run: [], with the next two what the replica's random numbers derive from.
+        fold: [].
+        validated: [].
+        train: [n] indices of videos, of which the first `train_size` count.
         train_size: [].
-        evaluate: [E] video indices, those that choose the epoch and then those that test, then repeats as padding.
+        evaluate: [E] indices of videos: those that choose the epoch, those that test, then repeats as padding.
+        tuning: the settings that may differ between replicas.
     """
 
-    run: Array
-    fold: Array
-    validated: Array
-    train: Array
-    train_size: Array
-    evaluate: Array
+    run: Int[Array, ""]
+    fold: Int[Array, ""]
+    validated: Int[Array, ""]
+    train: Int[Array, " train"]
+    train_size: Int[Array, ""]
+    evaluate: Int[Array, " evaluate"]
+    tuning: Tuning
 
 
-def pack(model, frames: Sequence[np.ndarray], labels, dmarkers, *, chunk: int = 256) -> Videos:
-    """Puts videos (network input, each [T, N, 3]) end to end; finds points' neighbours, `chunk` frames at once."""
-    length = np.array([len(f) for f in frames])
-    packed = np.concatenate([*frames, np.zeros_like(frames[0][:1])])
-    # Neighbours fit 16 bits, which halves the largest array on the device.
-    find = jax.jit(lambda x: jax.lax.map(model.find_neighbours, x, batch_size=chunk).astype(jnp.int16))
-    packed = jnp.asarray(packed, float)  # JAX's default precision
-    return Videos(
-        frames=packed,
-        neighbours=find(packed),
-        first=jnp.asarray(np.cumsum(length) - length, jnp.int32),
-        length=jnp.asarray(length, jnp.int32),
-        label=jnp.asarray(labels, float),
-        dmarkers=jnp.asarray(dmarkers, float),
-    )
+def end_to_end(videos: Iterable[np.ndarray], *, frames: int, dtype: Any = None) -> np.ndarray:
+    """Returns all videos' frames one after another and a last one of zeros: [T, ...] each -> [F + 1, ...].
+
+    Args:
+        videos: may be a generator: besides the result only one of them is held.
+        frames: of all videos together.
+        dtype: of the result; None: that of the first video.
+    """
+    joined, start = None, 0
+    for video in videos:
+        if joined is None:
+            joined = np.zeros((frames + 1, *video.shape[1:]), dtype or video.dtype)
+        joined[start : start + len(video)] = video
+        start += len(video)
+    if joined is None or start != frames:
+        raise ValueError(f"the videos have {start} frames, expected {frames}, and one video at least.")
+    return joined
 
 
-def assign(replicas: Sequence[Replica]) -> Assignment:
-    """Stacks the replicas' video indices, padded to the longest by repeating the first: arrays [R, ...] on the host."""
+def assign(replicas: Sequence[Replica], tuning: Tuning | Sequence[Tuning]) -> Assignment:
+    """Stacks the replicas' videos and settings into arrays [R, ...] on the host.
 
-    def padded(rows):
-        longest = max(len(row) for row in rows)
-        return np.stack([np.concatenate([row, np.full(longest - len(row), row[0])]) for row in rows]).astype(np.int32)
+    Indices are padded to the longest replica by repeating its first one.
 
-    def column(values):
-        return np.array(list(values), np.int32)
-
+    Args:
+        replicas: R of them.
+        tuning: of all replicas, or one for each.
+    """
+    each = [tuning] * len(replicas) if isinstance(tuning, Tuning) else list(tuning)
+    if len(each) != len(replicas):
+        raise ValueError(f"there are {len(replicas)} replicas and {len(each)} tunings: pass one tuning, or one each.")
     return Assignment(
-        run=column(r.run for r in replicas),
-        fold=column(r.fold for r in replicas),
-        validated=column(r.validated for r in replicas),
-        train=padded([r.train for r in replicas]),
-        train_size=column(len(r.train) for r in replicas),
-        evaluate=padded([np.concatenate([r.val, r.test]) for r in replicas]),
+        run=_column(replica.run for replica in replicas),
+        fold=_column(replica.fold for replica in replicas),
+        validated=_column(replica.validated for replica in replicas),
+        train=_padded([replica.train for replica in replicas]),
+        train_size=_column(len(replica.train) for replica in replicas),
+        evaluate=_padded([np.concatenate([replica.val, replica.test]) for replica in replicas]),
+        tuning=Tuning.stack(each),
     )
+
+
+def _column(values) -> np.ndarray:
+    return np.array(list(values), np.int32)
+
+
+def _padded(rows: Sequence[np.ndarray]) -> np.ndarray:
+    longest = max(len(row) for row in rows)
+    return np.stack([np.concatenate([row, np.full(longest - len(row), row[0])]) for row in rows]).astype(np.int32)

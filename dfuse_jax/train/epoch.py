@@ -1,186 +1,232 @@
-"""One epoch of one replica as a pure function: draw windows, take the steps, evaluate."""
+"""One epoch of one replica as pure functions: draw clips, take the training steps, evaluate."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import Array, lax, random
+from jax import lax, random
+from jaxtyping import Array, Float, Int
 
-from dfuse_jax.train.arrays import Assignment, Videos
+from dfuse_jax.train.arrays import Assignment, Inputs
+from dfuse_jax.train.network import Network
+from dfuse_jax.train.tuning import Settings, random_key
 
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How replicas are trained (paper section 4.1).
-
-    Attributes:
-        epochs: how many; the last one's learning rate is `learning_rate * last_epoch_factor`.
-        batch_size: clips a step; the incomplete last batch of an epoch is dropped.
-        clip_frames: consecutive frames of a clip.
-        eval_windows: random clips of a video whose probabilities are averaged in evaluation.
-        seed: all random keys derive from it, the run, the fold, the kind of replica and the epoch.
-    """
-
-    epochs: int = 300
-    batch_size: int = 16
-    learning_rate: float = 5e-4
-    last_epoch_factor: float = 0.1
-    weight_decay: float = 0.0
-    clip_frames: int = 16
-    eval_windows: int = 5
-    seed: int = 0
+# What a replica's random keys are for.
+_INITIALISE, _TRAIN, _EVALUATE = range(3)
 
 
 class State(NamedTuple):
-    """A replica: what it has learnt, and how it standardises D-Markers (by its own training videos only)."""
+    """What a replica has learnt so far.
+
+    Attributes:
+        params: of the network.
+        collections: the network's other variables, such as {"batch_stats": ...}.
+        optimizer: its state; () once training is over.
+        mean: tree of the features' means over the replica's own training videos, as `Inputs.per_video`.
+        std: their standard deviations, 1 for a feature that never varies.
+    """
 
     params: Any
-    batch_stats: Any
+    collections: dict[str, Any]
     optimizer: Any
-    dmarkers_mean: Array
-    dmarkers_std: Array
+    mean: Any
+    std: Any
+
+    def trained(self) -> "State":
+        """Returns what is kept when training is over: everything but the optimiser."""
+        return self._replace(optimizer=())
+
+    def standardise(self, per_video: Any) -> Any:
+        """Returns features [..., n] on the scale of the replica's training videos."""
+        return jax.tree.map(lambda x, mean, std: (x - mean) / std, per_video, self.mean, self.std)
+
+    def variables(self) -> dict[str, Any]:
+        """Returns the network's variables."""
+        return {"params": self.params, **self.collections}
 
 
-def steps(train_size, batch_size: int):
-    """Steps of an epoch: whole batches, or one where there are fewer videos than that (some then come twice)."""
-    return jnp.maximum(train_size // batch_size, 1)
-
-
-def key(replica: Assignment, settings: Settings, purpose: int) -> Array:
-    """The replica's random key, independent of who trains beside it."""
-    result = random.key(settings.seed)
-    for number in (replica.run, replica.fold, replica.validated, purpose):
-        result = random.fold_in(result, number)
-    return result
-
-
-def optimizer(settings: Settings) -> optax.GradientTransformation:
-    """AdamW without its learning rate, which an epoch multiplies in."""
-    return optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(settings.weight_decay))
-
-
-def clips(videos: Videos, video: Array, start: Array, frames: int) -> tuple[Array, Array]:
-    """`frames` frames of each video [B] from `start` [B] on: [B, frames, N, 3], and their points' neighbours."""
-    frame = start[:, None] + jnp.arange(frames)
-    last = videos.frames.shape[0] - 1
-    index = jnp.where(frame < videos.length[video][:, None], videos.first[video][:, None] + frame, last)
-    return videos.frames[index], videos.neighbours[index]
-
-
-def init(model, settings: Settings, replica: Assignment, videos: Videos) -> State:
-    """A replica before its first step."""
-    clip = jnp.zeros((1, settings.clip_frames, *videos.frames.shape[1:]))
-    variables = model.init(key(replica, settings, 0), clip, jnp.zeros((1, videos.dmarkers.shape[1])))
-    weight = (jnp.arange(replica.train.shape[0]) < replica.train_size)[:, None] / replica.train_size
-    seen = videos.dmarkers[replica.train]
-    mean = jnp.sum(weight * seen, axis=0)
-    std = jnp.sqrt(jnp.sum(weight * (seen - mean) ** 2, axis=0))
+def initialise(network: Network, settings: Settings, replica: Assignment, inputs: Inputs) -> State:
+    """Returns a replica before its first step."""
+    clip = jax.tree.map(lambda x: jnp.zeros((1, settings.clip_frames, *x.shape[1:]), x.dtype), inputs.per_frame)
+    video = jax.tree.map(lambda x: jnp.zeros((1, *x.shape[1:]), x.dtype), inputs.per_video)
+    collections = dict(network.init(_key(replica, _INITIALISE), clip, video))
+    params = collections.pop("params")
+    own = jax.tree.map(lambda x: x[replica.train], inputs.per_video)
+    mean = jax.tree.map(lambda x: _mean(x, replica.train_size), own)
     return State(
-        params=variables["params"],
-        batch_stats=variables["batch_stats"],
-        optimizer=optimizer(settings).init(variables["params"]),
-        dmarkers_mean=mean,
-        dmarkers_std=jnp.where(std > 1e-6 * jnp.abs(mean), std, 1),  # a feature that never varies stays 0
+        params=params,
+        collections=collections,
+        optimizer=settings.optimizer.transformation(replica.tuning.weight_decay).init(params),
+        mean=mean,
+        std=jax.tree.map(lambda x, mean: _std(x, mean, replica.train_size), own, mean),
     )
 
 
-def standardise(state: State, dmarkers: Array) -> Array:
-    """D-Markers [..., 225] on the scale of the replica's training videos."""
-    return (dmarkers - state.dmarkers_mean) / state.dmarkers_std
+def run_epoch(
+    network: Network,
+    settings: Settings,
+    state: State,
+    replica: Assignment,
+    inputs: Inputs,
+    epoch: Int[Array, ""],
+) -> tuple[State, Float[Array, ""], Float[Array, " evaluate"]]:
+    """Trains and evaluates a replica for one epoch.
+
+    Returns:
+        The new state, the mean training loss, and the probability of each evaluated video after the epoch.
+    """
+    state, loss = train_epoch(network, settings, state, replica, inputs, epoch)
+    key = _key(replica, _EVALUATE, epoch)
+    return state, loss, predict(network, settings, state, inputs, replica.evaluate, key)
 
 
-def _step(model, settings: Settings, state: State, videos: Videos, video: Array, rate: Array, step_key: Array):
-    """One update on one clip of each video [B]: the new state and the loss."""
-    window_key, dropout_key = random.split(step_key)
-    slack = jnp.maximum(videos.length[video] - settings.clip_frames, 0)
-    start = random.randint(window_key, video.shape, 0, slack + 1)
-    landmarks, neighbours = clips(videos, video, start, settings.clip_frames)
-    dmarkers = standardise(state, videos.dmarkers[video])
-
-    def loss(params):
-        logits, changed = model.apply(
-            {"params": params, "batch_stats": state.batch_stats},
-            landmarks,
-            dmarkers,
-            train=True,
-            neighbours=neighbours,
-            rngs={"dropout": dropout_key},
-            mutable=["batch_stats"],
-        )
-        return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, videos.label[video])), changed["batch_stats"]
-
-    (value, batch_stats), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
-    direction, optimizer_state = optimizer(settings).update(gradient, state.optimizer, state.params)
-    params = optax.apply_updates(state.params, jax.tree.map(lambda d: -rate * d, direction))
-    return state._replace(params=params, batch_stats=batch_stats, optimizer=optimizer_state), value
+def steps_per_epoch(train_size: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
+    """Returns the training steps of an epoch: whole batches, or one where there are fewer videos than in a batch."""
+    return jnp.maximum(train_size // batch_size, 1)
 
 
-def fit(model, settings: Settings, state: State, replica: Assignment, videos: Videos, epoch: Array):
-    """All training steps of an epoch: the new state and the mean loss."""
-    epoch_key = random.fold_in(key(replica, settings, 1), epoch)
-    shuffle_key, steps_key = random.split(epoch_key)
-    # A number drawn per video, not per slot: the order does not depend on how far the replica is padded.
-    draw = jax.vmap(lambda video: random.uniform(random.fold_in(shuffle_key, video)))(replica.train)
-    real = jnp.arange(draw.shape[0]) < replica.train_size
-    order = replica.train[jnp.argsort(jnp.where(real, draw, jnp.inf))]
-    rate = settings.learning_rate * jnp.where(epoch == settings.epochs - 1, settings.last_epoch_factor, 1.0)
-    own_steps = steps(replica.train_size, settings.batch_size)
+def train_epoch(
+    network: Network,
+    settings: Settings,
+    state: State,
+    replica: Assignment,
+    inputs: Inputs,
+    epoch: Int[Array, ""],
+) -> tuple[State, Float[Array, ""]]:
+    """Takes all training steps of an epoch; returns the new state and the mean loss."""
+    shuffle_key, steps_key = random.split(_key(replica, _TRAIN, epoch))
+    order = _shuffled(replica, shuffle_key)
+    own_steps = steps_per_epoch(replica.train_size, settings.batch_size)
+    last = jnp.where(epoch == settings.epochs - 1, replica.tuning.last_epoch_factor, 1.0)
 
-    def body(state, number):
+    def take_step(state: State, number: Int[Array, ""]):
+        # Where there are fewer videos than in a batch, some come twice, each time with a window of its own.
         slot = number * settings.batch_size + jnp.arange(settings.batch_size)
         video = order[slot % replica.train_size]
-        new, loss = _step(model, settings, state, videos, video, rate, random.fold_in(steps_key, number))
-        mine = number < own_steps  # a smaller fold has had all its batches already
-        return jax.tree.map(lambda a, b: jnp.where(mine, a, b), new, state), jnp.where(mine, loss, 0)
+        schedule = settings.optimizer.schedule(epoch, number / own_steps)
+        rate = replica.tuning.learning_rate * last * schedule
+        key = random.fold_in(steps_key, number)
+        stepped, loss = _step(network, settings, state, replica, inputs, video, rate, key)
+        pending = number < own_steps  # a replica with fewer videos than the longest is done earlier
+        state = jax.tree.map(lambda new, old: jnp.where(pending, new, old), stepped, state)
+        return state, jnp.where(pending, loss, 0)
 
     longest = max(replica.train.shape[0] // settings.batch_size, 1)
-    state, losses = lax.scan(body, state, jnp.arange(longest))
+    state, losses = lax.scan(take_step, state, jnp.arange(longest))
     return state, jnp.sum(losses) / own_steps
 
 
-def predict(model, settings: Settings, state: State, videos: Videos, video: Array, windows_key: Array) -> Array:
-    """Probability that each video [E] is spontaneous: the mean over `eval_windows` random clips."""
+def predict(
+    network: Network,
+    settings: Settings,
+    state: State,
+    inputs: Inputs,
+    video: Int[Array, " evaluate"],
+    key: Array,
+) -> Float[Array, " evaluate"]:
+    """Returns the probability that each video is spontaneous: the mean over `eval_windows` random clips."""
 
-    def draw(one):
-        slack = jnp.maximum(videos.length[one] - settings.clip_frames, 0)
-        return random.randint(random.fold_in(windows_key, one), (settings.eval_windows,), 0, slack + 1)
+    def draw_windows(one: Int[Array, ""]) -> Int[Array, " windows"]:
+        shape = (settings.eval_windows,)
+        return random.randint(random.fold_in(key, one), shape, 0, _slack(inputs, one, settings.clip_frames) + 1)
 
-    def probabilities(some):
-        which, start = some
-        landmarks, neighbours = clips(videos, which, start, settings.clip_frames)
-        variables = {"params": state.params, "batch_stats": state.batch_stats}
-        dmarkers = standardise(state, videos.dmarkers[which])
-        return jax.nn.sigmoid(model.apply(variables, landmarks, dmarkers, neighbours=neighbours))
+    def evaluate(batch: tuple[Array, Array]) -> Float[Array, " batch"]:
+        video, start = batch
+        clip = clips(inputs, video, start, settings.clip_frames)
+        features = state.standardise(jax.tree.map(lambda x: x[video], inputs.per_video))
+        outputs = network.apply(state.variables(), clip, features, train=False, dropout=0.0, rngs=None, mutable=False)
+        return jax.nn.sigmoid(outputs.logits)
 
-    start = jax.vmap(draw)(video)
-    which = jnp.broadcast_to(video[:, None], start.shape)
+    start = jax.vmap(draw_windows)(video)
+    video = jnp.broadcast_to(video[:, None], start.shape)
     batches = -(-start.size // settings.batch_size)
-    padded = [jnp.resize(a, (batches, settings.batch_size)) for a in (which, start)]  # the last batch: with repeats
-    each = lax.map(probabilities, padded).reshape(-1)[: start.size]
-    return jnp.mean(each.reshape(start.shape), axis=1)
+    padded = [jnp.resize(x, (batches, settings.batch_size)) for x in (video, start)]  # the last one with repeats
+    probabilities = lax.map(evaluate, padded).reshape(-1)[: start.size]
+    return jnp.mean(probabilities.reshape(start.shape), axis=1)
 
 
-def run(model, settings: Settings, state: State, replica: Assignment, videos: Videos, epoch: Array):
-    """One epoch: the new state, the mean training loss [], and the evaluated videos' probabilities [E] after it."""
-    state, loss = fit(model, settings, state, replica, videos, epoch)
-    windows_key = random.fold_in(key(replica, settings, 2), epoch)
-    return state, loss, predict(model, settings, state, videos, replica.evaluate, windows_key)
+def clips(inputs: Inputs, video: Int[Array, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
+    """Returns `frames` frames of each video from `start` on: the tree `per_frame` with leaves [B, frames, ...]."""
+    frame = start[:, None] + jnp.arange(frames)
+    inside = frame < inputs.length[video][:, None]
+    zeros = jax.tree.leaves(inputs.per_frame)[0].shape[0] - 1
+    index = jnp.where(inside, inputs.first[video][:, None] + frame, zeros)
+    return jax.tree.map(lambda x: x[index], inputs.per_frame)
 
 
-def beside(f: Callable, stacked: int) -> Callable:
-    """f of one replica as that of all on a device: its first `stacked` arguments get, as its results, an axis [R].
+def over_replicas(function: Callable, *, stacked: int, platform: str) -> Callable:
+    """Maps a function of one replica over the replicas of a device.
 
-    It is `vmap`, but on a CPU one after another: that gains nothing from larger products, its caches hold one replica's
-    step, and so a replica's numbers are the same to the bit whoever trains beside it.
+    It is `vmap`, but on a CPU the replicas are computed one after another: larger products gain nothing there, the
+    caches hold one replica's step, and so its numbers are the same to the bit whoever trains beside it.
+
+    Args:
+        function: of one replica.
+        stacked: how many of its first arguments, and all its results, get an axis [R]; the others are shared.
+        platform: of the device.
     """
 
-    def of_all(*arguments):
-        shared = arguments[stacked:]
-        if jax.default_backend() == "cpu":
-            return lax.map(lambda own: f(*own, *shared), arguments[:stacked])
-        return jax.vmap(lambda *own: f(*own, *shared))(*arguments[:stacked])
+    def mapped(*arguments):
+        own, shared = arguments[:stacked], arguments[stacked:]
+        if platform == "cpu":
+            return lax.map(lambda one: function(*one, *shared), own)
+        return jax.vmap(lambda *one: function(*one, *shared))(*own)
 
-    return of_all
+    return mapped
+
+
+def _key(replica: Assignment, purpose: int, *numbers: Int[Array, ""]) -> Array:
+    return random_key(replica.tuning, replica.run, replica.fold, replica.validated, purpose, *numbers)
+
+
+def _mean(x: Float[Array, "train ..."], size: Int[Array, ""]) -> Float[Array, "..."]:
+    """Returns the mean of the first `size` rows."""
+    counts = jnp.arange(x.shape[0]) < size
+    return jnp.tensordot(counts / size, x, 1)
+
+
+def _std(x: Float[Array, "train ..."], mean: Float[Array, "..."], size: Int[Array, ""]) -> Float[Array, "..."]:
+    """Returns the standard deviation of the first `size` rows; 1 where they do not vary."""
+    std = jnp.sqrt(_mean((x - mean) ** 2, size))
+    return jnp.where(std > 1e-6 * jnp.abs(mean), std, 1)
+
+
+def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
+    """Returns the training videos in random order, the padding last."""
+    # A number is drawn for each video, not for each place, so the order does not depend on the padding.
+    draw = jax.vmap(lambda video: random.uniform(random.fold_in(key, video)))(replica.train)
+    counts = jnp.arange(draw.shape[0]) < replica.train_size
+    return replica.train[jnp.argsort(jnp.where(counts, draw, jnp.inf))]
+
+
+def _slack(inputs: Inputs, video: Array, frames: int) -> Array:
+    """Returns by how many frames a clip can be moved within its video."""
+    return jnp.maximum(inputs.length[video] - frames, 0)
+
+
+def _step(network, settings, state, replica, inputs, video, rate, key) -> tuple[State, Float[Array, ""]]:
+    """Takes one training step on one random clip of each video [B]; returns the new state and the loss."""
+    window_key, dropout_key = random.split(key)
+    start = random.randint(window_key, video.shape, 0, _slack(inputs, video, settings.clip_frames) + 1)
+    clip = clips(inputs, video, start, settings.clip_frames)
+    features = state.standardise(jax.tree.map(lambda x: x[video], inputs.per_video))
+
+    def loss_of(params):
+        outputs, collections = network.apply(
+            {"params": params, **state.collections},
+            clip,
+            features,
+            train=True,
+            dropout=replica.tuning.dropout,
+            rngs={"dropout": dropout_key},
+            mutable=list(state.collections),
+        )
+        return network.loss(outputs, inputs.label[video], features, params), collections
+
+    (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    optimizer = settings.optimizer.transformation(replica.tuning.weight_decay)
+    direction, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+    params = optax.apply_updates(state.params, jax.tree.map(lambda x: -rate * x, direction))
+    return state._replace(params=params, collections=dict(collections), optimizer=optimizer_state), loss

@@ -3,27 +3,28 @@
 import contextlib
 import signal
 import sys
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def polite():
-    """Turns a first Ctrl-C or SIGTERM into a wish, so that the epoch under way is not lost; a second one is obeyed.
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Yields a function that tells whether Ctrl-C or SIGTERM came, so that the epoch under way is not lost.
 
-    Yields a list that is empty until then.
+    A second one has its usual effect at once.
     """
-    wishes = []
+    requests = []
 
-    def wish(number, frame):
-        wishes.append(number)
+    def request(number, frame):
+        requests.append(number)
         signal.signal(number, previous[number])
         print("\nstopping after this epoch; once more stops at once", file=sys.stderr)
 
     previous = {}
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, wish)
+            previous[number] = signal.signal(number, request)
     try:
-        yield wishes
+        yield lambda: bool(requests)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,174 +1,284 @@
-"""All replicas, all epochs: `vmap` over the replicas of a device (see `epoch.beside`), one call of each an epoch."""
+"""Trains all replicas: pass after pass, and in each pass one compiled call an epoch on every device."""
 
-import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.train import epoch as _epoch
-from dfuse_jax.train.arrays import Assignment, Videos, assign
+from dfuse_jax.train import memory
+from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign
 from dfuse_jax.train.checkpoint import Checkpoints
-from dfuse_jax.train.epoch import Settings, State, beside
-from dfuse_jax.train.interrupt import polite
-from dfuse_jax.train.passes import History, Layout, Progress, join, passes, put, rows
+from dfuse_jax.train.devices import Placement
+from dfuse_jax.train.epoch import State
+from dfuse_jax.train.interrupt import stop_requested
+from dfuse_jax.train.network import Network
+from dfuse_jax.train.passes import History, Progress, passes, rows
+from dfuse_jax.train.tuning import Settings, Tuning
 
-
-@functools.lru_cache(maxsize=4)
-def _compiled(model, settings: Settings) -> tuple[Callable, Callable]:
-    """`init` the replicas of a device, `run` an epoch of them: the same program on every device, however many."""
-    init = jax.vmap(functools.partial(_epoch.init, model, settings), in_axes=(0, None))
-    run = beside(functools.partial(_epoch.run, model, settings), 2)
-    return jax.jit(init), jax.jit(run, donate_argnums=0)
-
-
-def _abstract(model, settings: Settings, assignment: Assignment, videos: Videos) -> State:
-    """Shapes and types of the replicas' stacked state."""
-    init = jax.vmap(functools.partial(_epoch.init, model, settings), in_axes=(0, None))
-    return jax.eval_shape(init, assignment, videos)
-
-
-def _trained(state: State) -> State:
-    """What the models keep when training is over."""
-    return state._replace(optimizer=())
-
-
-def blank(model, settings: Settings, models: int) -> State:
-    """Shapes and types of `models` trained models without their optimiser, as `Checkpoints.restore` wants them."""
-    video = Videos(*(np.zeros(shape, np.float32) for shape in [(1, 478, 3), (1, 1, 1), (1,), (1,), (1,), (1, 225)]))
-    replica = Replica(0, 0, np.arange(1), np.arange(0), np.arange(1))
-    return _trained(_abstract(model, settings, assign([replica] * models), video))
-
-
-@contextlib.contextmanager
-def _fitting(size: int):
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise UserError(
-            f"{size} replicas at once do not fit into the devices' memory. "
-            "Set --config.train.replicas_per_pass to less, with another --workdir."
-        ) from error
-
-
-def _empty(epochs: int, replicas: int, evaluated: int) -> History:
-    losses = np.full((epochs, replicas), np.nan, np.float32)
-    return History(losses, np.full((epochs, replicas, evaluated), np.nan, np.float32))
-
-
-def _restore(checkpoints: Checkpoints | None, number: int, like: State, history: History) -> tuple[int, State | None]:
-    """How many epochs of pass `number` are done, and the state after them (if any, and in process 0); fills history."""
-    state, epochs = None, len(history.losses)
-
-    def find():
-        nonlocal state
-        first, last = number * epochs, (number + 1) * epochs
-        found = [n for n in checkpoints.numbers if first < n <= last] if checkpoints else []
-        if not found:
-            return [0, *history]
-        shapes = {n: Progress(_trained(like) if n == last else like, history) for n in found}
-        done, (state, past) = checkpoints.restore(shapes)
-        return [done - first, *past]
-
-    done, *past = messages.by_first(find)
-    for a, b in zip(history, past, strict=True):
-        a[:] = b
-    return done, state
-
-
-def _save(checkpoints: Checkpoints, number: int, done: int, progress: Progress, size: int) -> None:
-    """Checkpoints count the epochs of all passes, and the one at the end of a pass is kept."""
-    if messages.first():
-        epochs = len(progress.history.losses)
-        keep = range(epochs, number * epochs + 1, epochs)
-        checkpoints.save(number * epochs + done, progress, keep=keep, facts={"replicas_per_pass": size})
-
-
-def _record(history: History, epoch: int, replicas: Sequence[Replica], said: Sequence[History]) -> None:
-    """Enters what the processes say of their slots in an epoch; replicas and history are those of the pass."""
-    losses, probabilities = (np.concatenate(parts) for parts in zip(*said, strict=True))
-    history.losses[epoch] = losses[: len(replicas)]
-    for row, replica, found in zip(history.probabilities[epoch], replicas, probabilities, strict=False):
-        evaluated = len(replica.val) + len(replica.test)  # then padding
-        row[:evaluated] = found[:evaluated]
+OnEpoch = Callable[[Progress], None]
 
 
 def train(
-    model,
-    videos: Videos,
+    network: Network,
+    inputs: Inputs,
     replicas: Sequence[Replica],
+    tuning: Tuning | Sequence[Tuning],
     settings: Settings,
     *,
     checkpoints: Checkpoints | None = None,
-    on_epoch: Callable[[int, History], None] = lambda epoch, history: None,
+    on_epoch: OnEpoch = lambda progress: None,
     devices: Sequence[jax.Device] | None = None,
     size: int | None = None,
-) -> Progress:
+) -> tuple[State | None, History]:
     """Trains every replica; what each ends with does not depend on which others train beside it.
 
     Args:
-        model: a Flax module called as `DFuseSmileNet` is.
-        videos: from `pack`.
+        network: what is trained.
+        inputs: the videos, on the host.
         replicas: R of them.
-        settings: the recipe.
+        tuning: of all replicas, or one for each.
+        settings: what they share.
         checkpoints: where to save, and where to go on from if there is a checkpoint already. Their numbers count the
-            epochs of all passes; the last one of a pass is kept.
-        on_epoch: called after each epoch (and once before the first) with the number of epochs done, of all passes, and
-            the history.
+            epochs of all passes; the last one of a pass is kept, without the optimiser's state.
+        on_epoch: called after each epoch, and once before the first.
         devices: of this process, as many as of any other; default: all local ones.
-        size: replicas of a pass (see `pass_size`); passes train one after another. Default: all in one.
+        size: replicas of a pass (`pass_size`); passes train one after another. Default: all in one.
 
     Returns:
-        The state after the last epoch, without the optimiser's, and the whole history. Of several processes only the
-        first has the state; it is None in the others.
+        The trained states [R, ...] on the host, without the optimiser's, and the whole history. With `checkpoints` the
+        states lie there (`restore_trained`), and None is returned in their place.
 
     Raises:
-        UserError: the checkpoints are of something else, or a pass does not fit the memory.
+        UserError: the checkpoints are of something else or cannot be written, or a pass does not fit the memory.
         KeyboardInterrupt: after Ctrl-C or SIGTERM in any process, once the epoch under way is done and saved.
     """
-    devices = tuple(jax.local_devices() if devices is None else devices)
-    size, epochs = size or len(replicas), settings.epochs
-    assignment, (init, run), layout = assign(replicas), _compiled(model, settings), Layout(devices, size)
-    like, history = _abstract(model, settings, assignment, videos), _empty(epochs, *assignment.evaluate.shape)
-    trained = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), _trained(like)) if messages.first() else None
-    groups, done, left = passes(len(replicas), size), 0, []
-    for number, members in enumerate(groups):
-        known, state = _restore(checkpoints, number, rows(like, members), history.of(members))
-        done += known
-        if 0 < known == epochs:
-            put(trained, members, state)
-        else:
-            left.append((number, known, state))
-    on_epoch(done, history)
-    everywhere = [jax.device_put(videos, device) for device in devices]
-    nothing = _empty(0, *assignment.evaluate.shape)  # said where all devices rest
-    nothing = History(nothing.losses[:, 0], nothing.probabilities[:, 0])
-    with polite() as wishes, _fitting(size):
-        while left:
-            number, known, state = left.pop(0)
-            members = groups[number]
-            of_pass, slots, shapes = history.of(members), layout.slots(rows(assignment, members)), rows(like, members)
-            states = layout.place(state, shapes) if known else list(map(init, slots, everywhere))
-            del state
-            for epoch in range(known, epochs):
-                found = [run(*of_device, np.int32(epoch)) for of_device in zip(states, slots, everywhere, strict=False)]
-                last, done = epoch + 1 == epochs, done + 1
-                states = [_trained(state) if last else state for state, *_ in found]
-                own = join([History(*said) for _, *said in found], nothing)
-                said = messages.exchange([*own, bool(wishes)])
-                _record(of_pass, epoch, replicas[members.start : members.stop], [History(*a) for *a, _ in said])
-                stop = any(wish for *_, wish in said)
-                if checkpoints is not None and ((epoch + 1) % checkpoints.every == 0 or last or stop):
-                    kind = _trained(shapes) if last else shapes
-                    _save(checkpoints, number, epoch + 1, Progress(layout.gather(states, kind), of_pass), size)
-                on_epoch(done, history)
-                if stop and done < epochs * len(groups):
+    if checkpoints is None and messages.size() > 1:
+        raise ValueError("several processes need checkpoints: no process holds the states of another.")
+    assignment = assign(replicas, tuning)
+    run = _Run(
+        network=network,
+        settings=settings,
+        placement=_place(jax.local_devices() if devices is None else devices, size or len(replicas)),
+        shapes=state_shapes(network, settings, assignment, inputs),
+        checkpoints=checkpoints,
+        size=size or len(replicas),
+    )
+    history = History.empty(settings.epochs, *assignment.evaluate.shape)
+    groups = [
+        _Pass(number, members, list(replicas[members.start : members.stop]), history.of(members))
+        for number, members in enumerate(passes(len(replicas), run.size))
+    ]
+    for group in groups:
+        run.resume(group)
+
+    def report() -> Progress:
+        progress = Progress(
+            done=sum(group.done for group in groups),
+            epochs=settings.epochs,
+            groups=[group.members for group in groups],
+            history=history,
+        )
+        on_epoch(progress)
+        return progress
+
+    report()
+    states = []
+    with stop_requested() as stopping, memory.explained(run.size):
+        inputs = run.placement.replicate(inputs)
+        for group in groups:
+            if group.done == settings.epochs and checkpoints is not None:
+                continue
+            slots = run.placement.spread(rows(assignment, group.members))
+            state = run.begin(group, slots, inputs)
+            while group.done < settings.epochs:
+                state, *results = run.epoch(state, slots, inputs, group.done)
+                stop = group.record(messages.exchange([*results, stopping()]))
+                last = group.done == settings.epochs
+                if checkpoints is not None and (last or stop or group.done % checkpoints.every == 0):
+                    state = run.save(group, state)
+                progress = report()
+                if stop and progress.done < progress.total:
                     raise KeyboardInterrupt
-            put(trained, members, layout.gather([_trained(state) for state in states], _trained(shapes)))
-    return Progress(trained, history)
+            if checkpoints is None:
+                states.append(rows(run.placement.fetch(state.trained()), range(len(group.replicas))))
+    if checkpoints is not None:
+        return None, history
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *states), history
+
+
+def restore_trained(
+    network: Network,
+    settings: Settings,
+    inputs: Inputs,
+    checkpoints: Checkpoints,
+    *,
+    replicas: int,
+) -> State:
+    """Reads the first of the trained replicas from the checkpoints of a finished training.
+
+    Args:
+        network: that was trained.
+        settings: of the training.
+        inputs: any of the kind that it was trained on; only shapes and types matter.
+        checkpoints: of the training.
+        replicas: how many are wanted.
+
+    Returns:
+        Their states [replicas, ...] on the first local device, without the optimiser's.
+
+    Raises:
+        UserError: the training is not finished, its checkpoints are damaged, or they are of another network.
+    """
+    size = checkpoints.description.get("replicas_per_pass")
+    example = Replica(run=0, fold=0, train=np.arange(1), val=np.arange(0), test=np.arange(1))
+    shapes = state_shapes(network, settings, assign([example], Tuning()), inputs).trained()
+    states = []
+    for number, members in enumerate(passes(replicas, size or 1), 1):
+        placement = _place(jax.local_devices()[:1], len(members))
+        number *= settings.epochs
+        restored = None
+        if number in checkpoints.numbers:
+            restored = checkpoints.restore(number, state=jax.tree.map(placement.global_shape, shapes))
+        if restored is None:
+            raise UserError(
+                f"{checkpoints.directory}: checkpoint {number} is missing or damaged. Delete what is left of it "
+                "and train again: only its pass is repeated.",
+                remedy="train_again",
+            )
+        states.append(restored[0])
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *states)
+
+
+def state_shapes(network: Network, settings: Settings, assignment: Assignment, inputs: Inputs) -> State:
+    """Returns the shapes and types of one replica's state."""
+    replica = jax.tree.map(lambda x: x[0], assignment)
+    return jax.eval_shape(functools.partial(_epoch.initialise, network, settings), replica, inputs)
+
+
+@dataclasses.dataclass
+class _Pass:
+    """The replicas that train together, and how far they are.
+
+    Attributes:
+        number: of the pass, from 0.
+        members: which replicas of all.
+        replicas: these.
+        history: of these.
+        done: epochs that they have trained.
+        state: after these epochs, in the slots of this process; None: they begin anew, or are finished.
+    """
+
+    number: int
+    members: range
+    replicas: list[Replica]
+    history: History
+    done: int = 0
+    state: State | None = None
+
+    def record(self, results: list) -> bool:
+        """Enters what all processes give of an epoch; returns whether one of them was asked to stop."""
+        losses, probabilities, stop = zip(*results, strict=True)
+        self.history.record(self.done, self.replicas, np.concatenate(losses), np.concatenate(probabilities))
+        self.done += 1
+        return any(stop)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What all passes share."""
+
+    network: Network
+    settings: Settings
+    placement: Placement
+    shapes: State  # of one replica
+    checkpoints: Checkpoints | None
+    size: int  # replicas of a pass
+
+    def resume(self, group: _Pass) -> None:
+        """Takes a pass as far as its newest checkpoint that all processes can read."""
+        if self.checkpoints is None:
+            return
+        first = group.number * self.settings.epochs
+        last = first + self.settings.epochs
+        numbers = messages.by_first(lambda: self.checkpoints.numbers)
+        candidates = [number for number in numbers if first < number <= last]
+        state = jax.tree.map(self.placement.global_shape, self.shapes)
+        for number in reversed(candidates):
+            wanted = None if number == last else state  # finished passes need not be read to the end
+            restored = self.checkpoints.restore(number, state=wanted, history=group.history)
+            if all(messages.exchange(restored is not None)):
+                saved, history = restored
+                group.history.losses[:] = history.losses
+                group.history.probabilities[:] = history.probabilities
+                group.done = number - first
+                group.state = None if saved is None else self.placement.split(saved)
+                return
+        if candidates:
+            raise UserError(
+                f"{self.checkpoints.directory}: all checkpoints are damaged ({', '.join(map(str, candidates))}). "
+                "Delete these folders to train what they hold from its beginning."
+            )
+
+    def begin(self, group: _Pass, slots: Assignment, inputs: Inputs) -> State:
+        """Returns the state from which a pass goes on, and leaves it to the caller."""
+        state, group.state = group.state, None
+        return self._initialise(slots, inputs) if state is None else state
+
+    def epoch(
+        self, state: State, slots: Assignment, inputs: Inputs, number: int
+    ) -> tuple[State, np.ndarray, np.ndarray]:
+        """Trains and evaluates all slots for one epoch: the new state, and losses and probabilities on the host."""
+        on_devices = self.placement.replicate(np.int32(number))
+        with jax.transfer_guard("disallow"):  # everything that an epoch needs is on the devices
+            state, losses, probabilities = self._run_epoch(state, slots, inputs, on_devices)
+            return state, *self.placement.fetch((losses, probabilities))
+
+    def save(self, group: _Pass, state: State) -> State | None:
+        """Saves a pass and returns its state again; after the last epoch without the optimiser's, and None."""
+        epochs = self.settings.epochs
+        finished = group.done == epochs
+        joined = self.placement.join(state.trained() if finished else state)
+        self.checkpoints.save(
+            group.number * epochs + group.done,
+            joined,
+            group.history,
+            keep=range(epochs, group.number * epochs + 1, epochs),
+            description={"replicas_per_pass": self.size},
+        )
+        return None if finished else self.placement.split(joined)
+
+    @property
+    def _initialise(self) -> Callable:
+        return _programs(self.network, self.settings, self.placement)[0]
+
+    @property
+    def _run_epoch(self) -> Callable:
+        return _programs(self.network, self.settings, self.placement)[1]
+
+
+@functools.lru_cache(maxsize=4)
+def _programs(network: Network, settings: Settings, placement: Placement) -> tuple[Callable, Callable]:
+    """Returns what initialises the replicas in their slots, and what runs an epoch of them."""
+    platform = placement.devices[0].platform
+    initialise = functools.partial(_epoch.initialise, network, settings)
+    run_epoch = functools.partial(_epoch.run_epoch, network, settings)
+    return (
+        placement.map(jax.vmap(initialise, in_axes=(0, None)), in_axes=(0, None)),
+        placement.map(
+            _epoch.over_replicas(run_epoch, stacked=2, platform=platform), in_axes=(0, 0, None, None), donate=(0,)
+        ),
+    )
+
+
+def _place(devices: Sequence[jax.Device], size: int) -> Placement:
+    """Returns the slots of a pass of `size` replicas; a single process leaves devices unused that would have none."""
+    processes = messages.size()
+    devices = tuple(devices) if processes > 1 else tuple(devices)[:size]
+    slots = -(-size // (len(devices) * processes))
+    return Placement(devices, slots, process=messages.rank(), processes=processes)

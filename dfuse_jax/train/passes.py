@@ -1,16 +1,16 @@
-"""Passes: which replicas train at once, how they lie on the devices of all processes, where they stand."""
+"""Passes: which replicas train at once, and what every epoch gave."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
-from dfuse_jax.runtime import messages
-from dfuse_jax.train.epoch import State
+from dfuse_jax.train.arrays import Replica
 
 
 def pass_size(replicas: int, at_most: int, devices: int) -> int:
-    """How many replicas train at once: equally many in each pass and on each device, in as few passes as possible.
+    """Returns how many replicas train at once: equally many in each pass and on each device, in as few passes as fit.
 
     Args:
         replicas: how many there are.
@@ -23,12 +23,12 @@ def pass_size(replicas: int, at_most: int, devices: int) -> int:
 
 
 def passes(replicas: int, size: int) -> list[range]:
-    """Which replicas train together, pass after pass."""
+    """Returns which replicas train together, pass after pass."""
     return [range(first, min(first + size, replicas)) for first in range(0, replicas, size)]
 
 
 class History(NamedTuple):
-    """What every epoch said, on the host.
+    """What every epoch gave, on the host.
 
     Attributes:
         losses: [epochs, R], mean training loss.
@@ -36,89 +36,49 @@ class History(NamedTuple):
             test, then NaN.
     """
 
-    losses: np.ndarray
-    probabilities: np.ndarray
+    losses: Float[np.ndarray, "epochs replicas"]
+    probabilities: Float[np.ndarray, "epochs replicas evaluate"]
+
+    @staticmethod
+    def empty(epochs: int, replicas: int, evaluated: int) -> "History":
+        """Returns a history of NaN."""
+        losses = np.full((epochs, replicas), np.nan, np.float32)
+        return History(losses, np.full((epochs, replicas, evaluated), np.nan, np.float32))
 
     def of(self, members: range) -> "History":
-        """Some replicas' columns: views, which may be written to."""
-        return History(*(a[:, members.start : members.stop] for a in self))
+        """Returns some replicas' columns, as views that may be written to."""
+        columns = slice(members.start, members.stop)
+        return History(self.losses[:, columns], self.probabilities[:, columns])
+
+    def record(self, epoch: int, replicas: list[Replica], losses: np.ndarray, probabilities: np.ndarray) -> None:
+        """Enters what an epoch gave: losses [slots] and probabilities [slots, E], of which the first belong to R."""
+        self.losses[epoch] = losses[: len(replicas)]
+        for number, replica in enumerate(replicas):
+            evaluated = len(replica.val) + len(replica.test)  # then padding
+            self.probabilities[epoch, number, :evaluated] = probabilities[number, :evaluated]
 
 
 class Progress(NamedTuple):
-    """Where training stands: [R, ...] state and history, all on the host, without the padding of devices."""
+    """How far a training is.
 
-    state: State
-    history: History
-
-
-def rows(tree, members: range | np.ndarray):
-    """[R, ...] -> [n, ...], those of some replicas; also of shapes and types."""
-    index = slice(members.start, members.stop) if isinstance(members, range) else members
-
-    def leaf(a):
-        if isinstance(a, jax.ShapeDtypeStruct):
-            return jax.ShapeDtypeStruct((len(members), *a.shape[1:]), a.dtype)
-        return a[index]
-
-    return jax.tree.map(leaf, tree)
-
-
-def join(parts: list, none):
-    """Trees [n, ...], end to end along their first axis, on the host; `none` if there are no parts."""
-    if len(parts) < 2:
-        return jax.tree.map(np.asarray, parts[0] if parts else none)
-    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
-
-
-def _length(tree) -> int:
-    return jax.tree.leaves(tree)[0].shape[0]
-
-
-def put(whole, members: range, part) -> None:
-    """The inverse of `rows`: writes [n, ...] to its place in [R, ...], on the host of process 0."""
-    if not messages.first():
-        return
-    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):
-        a[members.start : members.stop] = b
-
-
-class Layout(NamedTuple):
-    """The slots of a pass: of `size` replicas each device of each process has equally many.
-
-    Where the replicas of a pass fill a device only partly, the last one is repeated; a device without any rests.
+    Attributes:
+        done: epochs, of all passes together.
+        epochs: of each pass.
+        groups: the replicas of each pass.
+        history: of all replicas.
     """
 
-    devices: tuple[jax.Device, ...]  # of this process
-    size: int
+    done: int
+    epochs: int
+    groups: list[range]
+    history: History
 
-    def slots(self, tree) -> list:
-        """Replicas [n, ...] on the host -> [each, ...] on each device of this process."""
-        return self._load(rows(tree, self._slots(tree, messages.rank())))
+    @property
+    def total(self) -> int:
+        """The epochs of all passes together."""
+        return self.epochs * len(self.groups)
 
-    def place(self, state: State | None, like: State) -> list[State]:
-        """The same for a state that only process 0 has; `like` holds its shapes and types."""
-        processes = range(messages.size())
-        shares = [rows(state, self._slots(state, process)) for process in processes] if messages.first() else None
-        return self._load(messages.from_first(shares, rows(like, self._slots(like, messages.rank()))))
 
-    def gather(self, states: list[State], like: State) -> State | None:
-        """The inverse, to the host of process 0; None in the others."""
-        none = jax.tree.map(lambda a: np.zeros((0, *a.shape[1:]), a.dtype), like)
-        whole = messages.to_first(join(states, none))
-        return None if whole is None else rows(whole, range(_length(like)))
-
-    def _each(self) -> int:
-        return -(-self.size // (len(self.devices) * messages.size()))
-
-    def _slots(self, tree, process: int) -> np.ndarray:
-        """Which of the replicas in `tree` the slots of a process hold."""
-        count, each = _length(tree), self._each()
-        first = process * len(self.devices)
-        used = range(first, min(first + len(self.devices), -(-count // each)))
-        return np.minimum(np.arange(used.start * each, max(used.stop, first) * each), count - 1)
-
-    def _load(self, tree) -> list:
-        """[devices * each, ...] -> [each, ...] on each device."""
-        each = self._each()
-        used = range(_length(tree) // each)
-        return [jax.device_put(rows(tree, range(d * each, (d + 1) * each)), self.devices[d]) for d in used]
+def rows(tree: Any, members: range) -> Any:
+    """Returns the rows of some replicas: [R, ...] -> [n, ...]."""
+    return jax.tree.map(lambda x: x[members.start : members.stop], tree)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scripts import launch
 
-from dfuse_jax.bench import floor
-from dfuse_jax.bench import speed as benchmark
+from dfuse_jax.bench import floor, speed
 from dfuse_jax.models import DFuseSmileNet
 from dfuse_jax.models.transformer import SpaceTime
 
@@ -46,12 +45,12 @@ def test_counts_add_up():
 
 def test_protocols_of_the_paper():
     """10 folds x 300 epochs x 69 steps are 207,000; at 3 ms each 10.35 minutes."""
-    rows = [{"kind": kind, "dtype": "float32", "ms_fold_step": 3.0} for kind in benchmark.KINDS]
-    found = {p["database"]: p for p in benchmark.projected(rows)}
+    rows = [{"kind": kind, "dtype": "float32", "ms_fold_step": 3.0} for kind in speed.KINDS]
+    found = {p["database"]: p for p in speed.projected(rows)}
     assert found["uva_nemo"]["fold_steps"] == 207_000
     assert found["uva_nemo"]["hours_published"] == pytest.approx(10.35 / 60)
     assert found["uva_nemo"]["hours_all"] > 2 * 0.9 * found["uva_nemo"]["hours_published"]
-    assert benchmark.projected(rows[:1]) == []  # nothing evaluated fitted
+    assert speed.projected(rows[:1]) == []  # nothing evaluated fitted
 
 
 def test_script(tmp_path):

@@ -13,9 +13,10 @@ from ml_collections import ConfigDict
 from dfuse_jax import dmarkers, samples
 from dfuse_jax.data import features, folds, synthetic
 from dfuse_jax.data.build import manual
-from dfuse_jax.data.folds import make_folds, make_replicas
+from dfuse_jax.data.folds import make_folds
 from dfuse_jax.data.layouts import tables
 from dfuse_jax.data.load import load, read
+from dfuse_jax.experiments.replicas import make_replicas
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 

@@ -5,10 +5,10 @@ import pytest
 
 from dfuse_jax import train
 from dfuse_jax.data import features, load
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.experiments import recipe
 from dfuse_jax.experiments.crossval import build_model, build_settings
 from dfuse_jax.samples import scale
+from dfuse_jax.train import Replica
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.evaluate import metrics
 from dfuse_jax.evaluate import results as tables
 from dfuse_jax.evaluate.outcome import PROTOCOLS, Outcome, verdicts
 from dfuse_jax.report import run as report
 from dfuse_jax.report.run import curves, words
+from dfuse_jax.train import Replica
 
 PROBABILITY = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.6, 0.9, 1.0])
 VIDEOS = st.lists(st.tuples(st.integers(0, 1), PROBABILITY), min_size=1, max_size=12)

@@ -1,62 +1,130 @@
-"""Run by test_train.py with 8 devices and float64: what a fold ends with depends on nobody beside or before it."""
+"""Run by train/test_loop.py with several virtual devices and float64: what a fold ends with depends on nobody else."""
+
+import pathlib
+import re
+import sys
 
 import jax
 import numpy as np
 
 from dfuse_jax import train
-from dfuse_jax.data.folds import Replica
 from dfuse_jax.models import DFuseSmileNet
+from dfuse_jax.systems.dfusesmilenet import Network, find_neighbours
+from dfuse_jax.train import Inputs, Replica, Settings, Tuning, end_to_end, loop
+
+MODEL = DFuseSmileNet(
+    points=24,
+    neighbours=4,
+    entry=4,
+    blocks=((8, 2),),
+    curves=5,
+    steps=2,
+    tokens=3,
+    depth=1,
+    time_depth=1,
+    heads=2,
+    head_width=4,
+    mlp=8,
+)
+NETWORK = Network(MODEL)
+SETTINGS = Settings(epochs=2, batch_size=4)
+TUNING = Tuning(seed=5)
+REPLICAS = [
+    Replica(0, 0, np.arange(0, 15), np.arange(0), np.arange(15, 20)),
+    Replica(0, 0, np.arange(0, 9), np.arange(9, 15), np.arange(15, 20)),
+    Replica(1, 1, np.arange(17, 20), np.arange(0), np.arange(0, 6)),
+]
 
 
-def close(many, row, one):
-    """Replica `row` of `many` ended as the only replica of `one`."""
-    for a, b in zip(jax.tree.leaves(many.state), jax.tree.leaves(one.state), strict=True):
-        np.testing.assert_allclose(a[row], b[0], rtol=1e-7, atol=1e-9)
-    np.testing.assert_allclose(many.history.losses[:, row], one.history.losses[:, 0], rtol=1e-6)
-    tested = one.history.probabilities[:, 0]
-    np.testing.assert_allclose(many.history.probabilities[:, row, : tested.shape[1]], tested, rtol=1e-6)
-
-
-def main():
-    """Trains 3 unequal folds together on 1 and on 8 devices, one after another, and one of them alone."""
-    model = DFuseSmileNet(
-        points=24,
-        neighbours=4,
-        entry=4,
-        blocks=((8, 2),),
-        curves=5,
-        steps=2,
-        tokens=3,
-        depth=1,
-        time_depth=1,
-        heads=2,
-        head_width=4,
-        mlp=8,
-    )
+def videos() -> Inputs:
+    """Twenty random videos."""
     rng = np.random.default_rng(3)
-    frames = [rng.uniform(size=(rng.integers(5, 40), 478, 3)) for _ in range(20)]
-    videos = train.pack(model, frames, rng.integers(0, 2, 20), rng.normal(size=(20, 225)))
-    some = np.arange
-    replicas = [
-        Replica(0, 0, some(0, 15), some(0), some(15, 20)),
-        Replica(0, 0, some(0, 9), some(9, 15), some(15, 20)),
-        Replica(1, 1, some(17, 20), some(0), some(0, 6)),
-    ]
-    settings = train.Settings(epochs=2, batch_size=4, seed=5)
+    length = rng.integers(5, 40, 20).astype(np.int32)
+    points = end_to_end((rng.uniform(size=(n, 24, 3)) for n in length), frames=int(length.sum()))
+    return Inputs(
+        per_frame={"points": points, "neighbours": find_neighbours(points, 5)},
+        per_video={"dmarkers": rng.normal(size=(20, 225))},
+        first=np.cumsum(length, dtype=np.int32) - length,
+        length=length,
+        label=rng.integers(0, 2, 20).astype(float),
+    )
+
+
+def close(a, b, tolerance=1e-7):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=1e-9)
+
+
+def alike(many, row, one):
+    """Replica `row` of `many` ended as the only replica of `one`."""
+    close(jax.tree.map(lambda x: x[row], many[0]), jax.tree.map(lambda x: x[0], one[0]))
+    close(many[1].losses[:, row], one[1].losses[:, 0], 1e-6)
+    tested = one[1].probabilities[:, 0]
+    close(many[1].probabilities[:, row, : tested.shape[1]], tested, 1e-6)
+
+
+def equality(inputs):
+    """Trains 3 unequal folds together on 1 and on all devices, one after another, and one of them alone."""
     devices = jax.devices()
-    together = train.train(model, videos, replicas, settings, devices=devices[:1])
-    assert all(leaf.dtype != np.float32 for leaf in jax.tree.leaves(together.state))
-    close(together, 1, train.train(model, videos, replicas[1:2], settings, devices=devices[:1]))
-    spread = train.train(model, videos, replicas, settings, devices=devices)
-    for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(spread), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
-    after = train.train(model, videos, replicas, settings, devices=devices[:1], size=1)
-    for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(spread), strict=True):
-        np.testing.assert_array_equal(a, b)  # the same program, once on three devices, once three times on one
-    head = together.state.params["head"]["kernel"]
+    run = lambda replicas, **options: train.train(NETWORK, inputs, replicas, TUNING, SETTINGS, **options)  # noqa: E731
+    together = run(REPLICAS, devices=devices[:1])
+    assert all(leaf.dtype != np.float32 for leaf in jax.tree.leaves(together[0]))
+    alike(together, 1, run(REPLICAS[1:2], devices=devices[:1]))
+    spread = run(REPLICAS, devices=devices)
+    close(together, spread)
+    close(run(REPLICAS, devices=devices[:1], size=1), spread)
+    head = together[0].params["head"]["kernel"]
     assert np.abs(head[0] - head[1]).max() > 1e-3  # the comparisons above could have failed
     print(len(devices), "devices")
 
 
+def program(inputs):
+    """Trains on all devices and counts what is compiled; looks for collectives in the epoch's program."""
+    devices = jax.devices()
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, _, **fields: compiled.append(fields["fun_name"]) if "backend_compile" in name else None
+    )
+    replicas = [Replica(0, n, np.arange(0, 15), np.arange(0), np.arange(15, 20)) for n in range(6)]
+    train.train(NETWORK, inputs, replicas, TUNING, SETTINGS, size=len(devices))  # the second pass holds two
+    assert len(compiled) == 2, compiled  # what initialises the replicas, and the epoch
+    placement = loop._place(devices, len(devices))
+    initialise, run_epoch = loop._programs(NETWORK, SETTINGS, placement)
+    slots = placement.spread(train.assign(replicas, TUNING))
+    held = placement.replicate(inputs)
+    state = initialise(slots, held)
+    text = run_epoch.lower(state, slots, held, placement.replicate(np.int32(0))).compile().as_text()
+    assert "num_partitions=4" in text or "replica_count=4" in text, text[:300]
+    collectives = re.findall(r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter", text)
+    assert not collectives, collectives
+    print(len(devices), "devices, compiled once each, no collective")
+
+
+def resume(inputs, directory):
+    """Trains on from where another number of devices stopped, one more epoch; tells when it ended as undisturbed."""
+    settings = Settings(epochs=3, batch_size=4)
+    directory = pathlib.Path(directory)
+
+    class Stop(Exception):
+        pass
+
+    def on_epoch(progress):
+        if start and progress.done == start[0] + 1:
+            raise Stop
+        start.append(progress.done)
+
+    start = []
+    checkpoints = train.Checkpoints(directory, every=1)
+    try:
+        train.train(NETWORK, inputs, REPLICAS, TUNING, settings, checkpoints=checkpoints, on_epoch=on_epoch, size=3)
+    except Stop:
+        if start[0] < 2:
+            return
+    state = train.restore_trained(NETWORK, settings, inputs, checkpoints, replicas=3)
+    checkpoints.close()
+    close(state, train.train(NETWORK, inputs, REPLICAS, TUNING, settings)[0])
+    print("ended as undisturbed")
+
+
 if __name__ == "__main__":
-    main()
+    globals()[sys.argv[1]](videos(), *sys.argv[2:])

@@ -1,0 +1,217 @@
+"""D-FuseSmileNet as a system: clips of landmarks through the encoder, fused with D-Markers of the whole video."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dfuse_jax import dmarkers
+from dfuse_jax.constants import NUM_DMARKERS, NUM_LANDMARKS
+from dfuse_jax.models import FUSIONS, DFuseSmileNet, sizes
+from dfuse_jax.models.cloud import nearest
+from dfuse_jax.models.dfusesmilenet import VARIANTS
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample, scale
+from dfuse_jax.systems import checks, neural
+from dfuse_jax.train import Inputs, cross_entropy, end_to_end
+
+NAME = "dfusesmilenet"
+CHUNK = 256  # frames whose neighbours are found at once
+
+
+def build(config: Mapping) -> neural.Neural:
+    """Returns the system of a config.
+
+    Raises:
+        UserError: a field of its sections `model`, `dmarkers` or `train` cannot be.
+    """
+    check(config)
+    model = build_model(config["model"])
+    options = config["dmarkers"]
+    return neural.Neural(
+        name=NAME,
+        network=Network(model),
+        settings=neural.settings(config),
+        tuning=neural.tuning(config),
+        inputs=functools.partial(
+            prepare, model, definition=options["definition"], smoothing=options["smoothing"] or None
+        ),
+        example=_example(model),
+        checkpoint_every=config["train"]["checkpoint_every"],
+        replicas_per_pass=config["train"]["replicas_per_pass"],
+    )
+
+
+class Outputs(NamedTuple):
+    """What the network gives.
+
+    Attributes:
+        logits: [B], of "spontaneous".
+    """
+
+    logits: Float[Array, " batch"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """`DFuseSmileNet` as training sees it: clips {"points", "neighbours"} and videos {"dmarkers"}."""
+
+    model: DFuseSmileNet
+
+    def init(self, key: Array, clip: Mapping, video: Mapping) -> dict:
+        """Returns the model's variables."""
+        return self.model.init(key, clip["points"], video["dmarkers"], neighbours=clip["neighbours"])
+
+    def apply(
+        self,
+        variables: Mapping,
+        clip: Mapping,
+        video: Mapping,
+        *,
+        train: bool = False,
+        dropout: Float[Array, ""] | float = 0.0,
+        rngs: Mapping | None = None,
+        mutable: Any = False,
+    ) -> Any:
+        """Returns the logits; with `mutable`, also the collections of these names."""
+        model = self.model.clone(dropout=dropout)
+        result = model.apply(
+            variables,
+            clip["points"],
+            video["dmarkers"],
+            train=train,
+            neighbours=clip["neighbours"],
+            rngs=rngs,
+            mutable=mutable,
+        )
+        if mutable is False:
+            return Outputs(result)
+        logits, collections = result
+        return Outputs(logits), collections
+
+    def loss(
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping
+    ) -> Float[Array, ""]:
+        """Returns the cross-entropy (eq. 4)."""
+        return cross_entropy(outputs, label)
+
+    def suited_to(self, platform: str, replicas: int) -> "Network":
+        """Returns the network with as many frames at once as the device holds best."""
+        return Network(self.model.on(platform, replicas))
+
+
+def build_model(section: Mapping) -> DFuseSmileNet:
+    """Returns the model of a config's `model` section, also of one read from JSON, where tuples are lists."""
+    blocks = tuple((features, bottleneck) for features, bottleneck in section["blocks"])
+    return DFuseSmileNet(**{**section, "blocks": blocks})
+
+
+def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Inputs:
+    """Returns the landmarks that the model uses, each point's neighbours, and the D-Markers of the whole videos.
+
+    Args:
+        model: the network.
+        samples: V videos.
+        definition: of the D-Markers.
+        smoothing: of their signals.
+    """
+    length = np.array([len(sample.landmarks) for sample in samples], np.int32)
+    precision = jnp.result_type(float)
+    scaled = (scale(model.select(sample.landmarks)) for sample in samples)
+    points = end_to_end(scaled, frames=int(length.sum()), dtype=precision)
+    return Inputs(
+        per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
+        per_video={"dmarkers": features(samples, definition=definition, smoothing=smoothing).astype(precision)},
+        first=np.cumsum(length, dtype=np.int32) - length,
+        length=length,
+        label=np.array([sample.label or 0 for sample in samples], precision),
+    )
+
+
+def features(samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Float[np.ndarray, "videos 225"]:
+    """Returns the D-Markers of whole videos."""
+    # The published definition reads the network's scaled coordinates, the others MediaPipe's own.
+    landmarks = [scale(sample.landmarks) if definition == "authors" else sample.landmarks for sample in samples]
+    return np.asarray(
+        dmarkers.compute_batch(
+            landmarks,
+            [sample.fps for sample in samples],
+            aspect=[sample.aspect for sample in samples],
+            definition=definition,
+            smoothing=smoothing,
+        )
+    )
+
+
+def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:
+    """Returns the k nearest points of every point, itself first: [F, P, k] indices in 16 bits.
+
+    They depend on nothing that is learnt, so each frame's are found once, before training.
+    """
+    neighbours = np.empty((*points.shape[:2], k), np.int16)  # half the size of the largest array on the device
+    for start in range(0, len(points), CHUNK):
+        chunk = points[start : start + CHUNK]
+        padded = np.concatenate([chunk, np.zeros((CHUNK - len(chunk), *points.shape[1:]), points.dtype)])
+        neighbours[start : start + CHUNK] = np.asarray(_nearest(padded, k))[: len(chunk)]
+    return neighbours
+
+
+def check(config: Mapping) -> None:
+    """Raises UserError for a field that cannot be."""
+    neural.check(config)
+    checks.one_of(config, "dmarkers.definition", dmarkers.DEFINITIONS)
+    checks.one_of(config, "dmarkers.smoothing", (None, "", "4253H"))
+    checks.one_of(config, "model.fusion", tuple(FUSIONS))
+    checks.one_of(config, "model.variant", VARIANTS)
+    checks.one_of(config, "model.dtype", ("float32", "bfloat16"))
+    model = config["model"]
+    counts = ("neighbours", "entry", "curves", "steps", "tokens", "heads", "head_width", "mlp")
+    checks.within(config, "model", counts, low=1)
+    checks.within(config, "model", ("depth", "time_depth"), low=0)
+    fewest = max(model["neighbours"] + 1, model["curves"])
+    checks.within(config, "model", ("points",), low=fewest, high=NUM_LANDMARKS)
+    _check_blocks(model["entry"], model["blocks"])
+    try:
+        sizes.classifier_shapes(build_model(model))
+    except ValueError as error:
+        raise UserError(f"config.model: {model['fusion']}: {error}") from error
+
+
+def _check_blocks(entry: int, blocks: Any) -> None:
+    sequence = (tuple, list)  # lists where the config has been through JSON
+    pairs = isinstance(blocks, sequence) and all(isinstance(block, sequence) and len(block) == 2 for block in blocks)
+    if not (pairs and blocks and all(isinstance(n, int) and n >= 1 for block in blocks for n in block)):
+        raise UserError(
+            f"config.model.blocks is {blocks}; it must be (features, bottleneck) pairs, such as ((16,2),(32,2))."
+        )
+    width = entry
+    for features, bottleneck in blocks:
+        if width % bottleneck or width // bottleneck < 2:
+            raise UserError(f"config.model.blocks: a block's input of width {width} has no bottleneck of {bottleneck}.")
+        width = features
+
+
+def _example(model: DFuseSmileNet) -> Inputs:
+    points = model.points or NUM_LANDMARKS
+    precision = jnp.result_type(float)
+    number = jax.ShapeDtypeStruct((1,), np.int32)
+    return Inputs(
+        per_frame={
+            "points": jax.ShapeDtypeStruct((2, points, 3), precision),
+            "neighbours": jax.ShapeDtypeStruct((2, points, model.neighbours + 1), np.int16),
+        },
+        per_video={"dmarkers": jax.ShapeDtypeStruct((1, NUM_DMARKERS), precision)},
+        first=number,
+        length=number,
+        label=jax.ShapeDtypeStruct((1,), precision),
+    )
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _nearest(points: Array, k: int) -> Array:
+    return nearest(points, k).astype(jnp.int16)

@@ -1,0 +1,164 @@
+"""Systems that train a network: everything of `System` but what the network is and what it sees."""
+
+import contextlib
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from dfuse_jax import train
+from dfuse_jax.runtime import messages
+from dfuse_jax.samples import Sample
+from dfuse_jax.systems import checks
+from dfuse_jax.train import Checkpoints, History, Inputs, Network, Optimizer, Progress, Replica, Settings, State, Tuning
+
+FRAMES = 256  # videos are padded to a multiple of so many frames before a prediction: they share what is compiled
+
+
+@dataclasses.dataclass(frozen=True)
+class Neural:
+    """A network under training.
+
+    Attributes:
+        name: of the system.
+        network: what is trained.
+        settings: what all replicas share.
+        tuning: the traced settings of a replica.
+        inputs: makes what the network sees from samples.
+        example: inputs of the same kind; only shapes and types matter.
+        checkpoint_every: epochs from one checkpoint to the next.
+        replicas_per_pass: how many replicas train at once, on all devices together; 0: as many as fit.
+    """
+
+    name: str
+    network: Network
+    settings: Settings
+    tuning: Tuning
+    inputs: Callable[[Sequence[Sample]], Inputs]
+    example: Inputs
+    checkpoint_every: int = 10
+    replicas_per_pass: int = 0
+
+    def fit(
+        self,
+        inputs: Inputs,
+        replicas: Sequence[Replica],
+        directory: pathlib.Path,
+        *,
+        on_epoch: Callable[[Progress], None] = lambda progress: None,
+    ) -> History:
+        """Trains all replicas at once, on the devices of all processes."""
+        messages.by_first(_make, directory)
+        with contextlib.closing(Checkpoints(directory, every=self.checkpoint_every)) as checkpoints:
+            size = self._pass_size(checkpoints, inputs, replicas)
+            on_device = max(1, size // (jax.local_device_count() * messages.size()))
+            _, history = train.train(
+                self.network.suited_to(jax.local_devices()[0].platform, on_device),
+                inputs,
+                replicas,
+                self.tuning,
+                self.settings,
+                checkpoints=checkpoints,
+                on_epoch=on_epoch,
+                size=size,
+            )
+        return history
+
+    def load(self, directory: pathlib.Path, replicas: int) -> State:
+        """Reads the trained states of a finished fit, [replicas, ...]."""
+        with contextlib.closing(Checkpoints(directory)) as checkpoints:
+            return train.restore_trained(self.network, self.settings, self.example, checkpoints, replicas=replicas)
+
+    def predict(self, fitted: State, inputs: Inputs) -> Float[np.ndarray, "replicas videos"]:
+        """Averages the probabilities of random clips of each video, by each trained replica."""
+        (device,) = jax.tree.leaves(fitted)[0].devices()
+        replicas = len(jax.tree.leaves(fitted)[0])
+        program = _predict(self.network.suited_to(device.platform, replicas), self.settings, device.platform)
+        key = train.random_key(self.tuning)
+        videos = np.arange(len(inputs.length), dtype=np.int32)
+        arguments = jax.device_put((_padded(inputs, FRAMES), videos), device)
+        return np.asarray(program(fitted, *arguments, key))
+
+    def epoch_work(self, replicas: Sequence[Replica]) -> tuple[int, int]:
+        """Returns the training steps of an epoch, and the clips that it trains on and evaluates."""
+        batch = self.settings.batch_size
+        steps = sum(max(len(replica.train) // batch, 1) for replica in replicas)
+        evaluated = sum(len(replica.val) + len(replica.test) for replica in replicas)
+        return steps, steps * batch + evaluated * self.settings.eval_windows
+
+    def _pass_size(self, checkpoints: Checkpoints, inputs: Inputs, replicas: Sequence[Replica]) -> int:
+        """Returns the replicas of a pass: as the checkpoints began, as the config says, or as many as fit."""
+        begun = messages.by_first(lambda: checkpoints.description.get("replicas_per_pass"))
+        if begun:
+            return begun
+        devices = jax.local_devices()
+        at_most = self.replicas_per_pass
+        if at_most == 0:
+            fitting = train.replicas_that_fit(
+                self.network.suited_to(devices[0].platform, 1),
+                self.settings,
+                train.assign(replicas, self.tuning),
+                inputs,
+                devices,
+                processes_of_host=messages.processes_of_host(),
+            )
+            at_most = messages.size() * min(messages.exchange(fitting))
+        return train.pass_size(len(replicas), at_most, len(devices) * messages.size())
+
+
+def settings(config: Mapping) -> Settings:
+    """Returns the training settings of a config's `train` section."""
+    section = config["train"]
+    names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer"}
+    optimizer = {**section["optimizer"]}
+    if "milestones" in optimizer:
+        optimizer["milestones"] = tuple(optimizer["milestones"])
+    return Settings(**{name: section[name] for name in names}, optimizer=Optimizer(**optimizer))
+
+
+def tuning(config: Mapping) -> Tuning:
+    """Returns the traced settings of a config."""
+    section = config["train"]
+    return Tuning(
+        learning_rate=section["learning_rate"],
+        last_epoch_factor=section["last_epoch_factor"],
+        weight_decay=section["weight_decay"],
+        dropout=config["model"]["dropout"],
+        seed=config["seed"],
+    )
+
+
+def check(config: Mapping) -> None:
+    """Raises UserError for a field of the `train` section that cannot be."""
+    counts = ("epochs", "batch_size", "clip_frames", "eval_windows", "checkpoint_every")
+    checks.within(config, "train", counts, low=1)
+    numbers = ("learning_rate", "last_epoch_factor", "weight_decay", "replicas_per_pass")
+    checks.within(config, "train", numbers, low=0)
+    checks.one_of(config, "train.optimizer.name", train.OPTIMIZERS)
+    checks.within(config, "model", ("dropout",), low=0, high=0.99)
+
+
+def _make(directory: pathlib.Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+def _padded(inputs: Inputs, multiple: int) -> Inputs:
+    """Returns the inputs with frames that no video has, up to a multiple; the last frame stays the one of zeros."""
+
+    def pad(frames: np.ndarray) -> np.ndarray:
+        missing = -len(frames) % multiple
+        blank = np.zeros((missing, *frames.shape[1:]), frames.dtype)
+        return np.concatenate([frames[:-1], blank, frames[-1:]])
+
+    return inputs._replace(per_frame=jax.tree.map(pad, inputs.per_frame))
+
+
+@functools.lru_cache(maxsize=4)
+def _predict(network: Network, settings: Settings, platform: str) -> Callable:
+    """Returns what asks all replicas [R, ...] about videos."""
+    one = functools.partial(train.predict, network, settings)
+    return jax.jit(train.over_replicas(one, stacked=1, platform=platform))
