@@ -1,3 +1,41 @@
-"""D-FuseSmileNet in JAX: spontaneous and posed smiles told apart, all folds at once."""
+"""D-FuseSmileNet in JAX: tells spontaneous smiles from posed ones, and trains all folds at once.
+
+    sample = dfuse_jax.extract_landmarks("smile.mp4")          # Attention Mesh landmarks; needs the extra `extract`
+    dfuse_jax.dmarkers.compute(sample.landmarks, sample.fps, aspect=sample.aspect)      # the 225 D-Markers
+    dfuse_jax.load("results/mine").predict(sample)             # by the models of a finished cross-validation
+
+Each name is imported when it is first used, so `import dfuse_jax` loads nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dfuse_jax import dmarkers, models
+    from dfuse_jax.experiments.predict import load
+    from dfuse_jax.extract.mesh import extract_landmarks
+    from dfuse_jax.samples import Sample
 
 __version__ = "0.1.0"
+
+__all__ = ["Sample", "__version__", "dmarkers", "extract_landmarks", "load", "models"]
+
+_MODULES = ("dmarkers", "models")
+_MEMBERS = {
+    "Sample": "dfuse_jax.samples",
+    "extract_landmarks": "dfuse_jax.extract.mesh",
+    "load": "dfuse_jax.experiments.predict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MEMBERS:
+        return getattr(importlib.import_module(_MEMBERS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -77,7 +77,7 @@ def _check_seen(directory: pathlib.Path) -> None:
         )
 
 
-def _put_token(directory: pathlib.Path) -> tuple[str, str]:
+def _put_token(directory: pathlib.Path) -> list[str]:
     """Puts a new file into the folder; returns its name and where the folder is."""
     with tempfile.NamedTemporaryFile(dir=directory, prefix=".seen-", delete=False) as file:
-        return pathlib.Path(file.name).name, f"{socket.gethostname()}:{directory.absolute()}"
+        return [pathlib.Path(file.name).name, f"{socket.gethostname()}:{directory.absolute()}"]

@@ -22,7 +22,7 @@ REMEDIES = {
     "benchmark": "launch/benchmark.py runs it.",
     "finished_run": "Give --checkpoint the --workdir of a finished launch/cv.py.",
     "replicas_per_pass": "Set --config.train.replicas_per_pass to less, with another --workdir.",
-    "shared_workdir": "It is the --workdir.",
+    "shared_workdir": "The folder is --workdir.",
     "train_again": "The same launch/cv.py command, with the same --workdir, does it.",
     "workdir": "Give another --workdir.",
 }

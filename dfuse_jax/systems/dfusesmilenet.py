@@ -135,17 +135,9 @@ def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str,
 
 def features(samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Float[np.ndarray, "videos 225"]:
     """Returns the D-Markers of whole videos."""
-    # The published definition reads the network's scaled coordinates, the others MediaPipe's own.
-    landmarks = [scale(sample.landmarks) if definition == "authors" else sample.landmarks for sample in samples]
-    return np.asarray(
-        dmarkers.compute_batch(
-            landmarks,
-            [sample.fps for sample in samples],
-            aspect=[sample.aspect for sample in samples],
-            definition=definition,
-            smoothing=smoothing,
-        )
-    )
+    from dfuse_jax.data import features as batch  # until dmarkers.compute_batch is there
+
+    return batch.compute(samples, definition=definition, smoothing=smoothing)
 
 
 def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:

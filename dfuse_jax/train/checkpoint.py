@@ -42,8 +42,11 @@ class Checkpoints:
 
     @property
     def description(self) -> Mapping:
-        """What was said of the newest checkpoint; {} if there is none."""
-        return (self._reader.metadata(self.numbers[-1]).custom_metadata or {}) if self.numbers else {}
+        """What was said of the newest checkpoint that is not damaged; {} if there is none."""
+        for number in reversed(self.numbers):
+            with _quiet(), contextlib.suppress(Exception):  # Orbax passes on whatever its storage layers raise
+                return self._reader.metadata(number).custom_metadata or {}
+        return {}
 
     def save(
         self,

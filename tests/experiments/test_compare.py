@@ -314,12 +314,12 @@ def test_another_recipe_or_other_data_are_refused(benchmark, tmp_path):
     config = _again(directory, "hadamard")
     config.train.epochs = 5
     with pytest.raises(UserError, match=r"train\.epochs: 4 there, 5 now"):
-        compare.run(config, directory)
+        compare.compare(config, directory)
 
     data = (directory / "data.json").read_text()
     (tmp_path / "data.json").write_text(data.replace('"videos": 24', '"videos": 25'))
     with pytest.raises(UserError, match=r"data set \(.*videos: 25 there, 24 now"):
-        compare.run(_again(directory, "none"), tmp_path)
+        compare.compare(_again(directory, "none"), tmp_path)
 
 
 def test_a_table_that_is_not_finished_says_what_is_missing():
@@ -332,7 +332,7 @@ def test_a_damaged_result_is_named(benchmark, tmp_path):
     (tmp_path / "hadamard").mkdir()
     (tmp_path / "hadamard/results.json").write_text("{")
     with pytest.raises(UserError, match=r"hadamard/results.json is damaged.*Delete"):
-        compare.run(_again(directory, "hadamard"), tmp_path)
+        compare.compare(_again(directory, "hadamard"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_bad_input_is_one_clear_line(arguments, words, tmp_path):
 
 def test_its_config_alone_is_no_recipe_of_a_run():
     with pytest.raises(UserError, match=r"launch/benchmark\.py"):
-        recipe.check(recipe.benchmark())
+        recipe.check(benchmark_config())
 
 
 @pytest.mark.parametrize(
@@ -365,8 +365,8 @@ def test_its_config_alone_is_no_recipe_of_a_run():
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_claimed(database, fields, words, tmp_path):
-    config = recipe.benchmark(database)
+    config = benchmark_config(database)
     config.update_from_flattened_dict(fields)
     with pytest.raises(UserError, match=words):
-        compare.run(config, tmp_path / "run")
+        compare.compare(config, tmp_path / "run")
     assert not (tmp_path / "run/config.json").exists()

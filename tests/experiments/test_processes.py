@@ -1,14 +1,15 @@
-"""Two processes that train one run: the numbers of a single one with as many devices, and both end if one does."""
+"""Two processes that train one run: the numbers of a single one, and both end if one does. In float64."""
 
+import csv
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from scripts import ROOT, TINY, command, environment
 
@@ -22,17 +23,18 @@ def start(arguments, *, devices=1, script=None, **more):
     line = command("cv", *arguments) if script is None else [sys.executable, "-c", script, *map(str, arguments)]
     # Compiling takes most of the time.
     flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"}
+    flags["JAX_ENABLE_X64"] = "1"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(line, cwd=ROOT, env=environment() | flags | more, **pipes)
 
 
-def pair(directory, *own, together=MANY, **more):
-    """Both processes of a run; `own` are further arguments of process 1."""
+def pair(directory, *own, together=MANY, other=None, **more):
+    """Both processes of a run; `own` are further arguments of process 1, and `other` is its folder."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     arguments = [*together, "--coordinator", address, "--num_processes", 2]
-    folders = [directory, directory / "of_the_other"]
+    folders = [directory, other or directory]
     return [
         start([*arguments, "--workdir", folders[i], "--process_id", i, *(own if i else ())], **more) for i in (0, 1)
     ]
@@ -62,16 +64,18 @@ def wait_for(directory, pattern, seconds=400):
         time.sleep(0.02)
 
 
-def results(directory):
-    found = json.loads((directory / "results.json").read_text())
-    return re.sub(r'"(seconds|epoch_seconds|ms_per_fold_step|clips_per_second)": [^,}]*', "", json.dumps(found))
+def predictions(directory):
+    """What predictions.csv says: all columns but the last, and the probabilities."""
+    with open(directory / "predictions.csv", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return [row[:-1] for row in rows], np.array([float(row[-1]) for row in rows])
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
-    """The folder of a finished run of one process with two devices."""
+    """The folder of a finished run of one process with one device."""
     directory = tmp_path_factory.mktemp("single")
-    ((code, _, err),) = ended([start([*MANY, "--workdir", directory], devices=2)])
+    ((code, _, err),) = ended([start([*MANY, "--workdir", directory])])
     assert code == 0, err[-3000:]
     return directory
 
@@ -87,9 +91,19 @@ def test_killed_and_started_again_both_end_as_a_single_process(single, tmp_path)
     assert (code, other_code) == (0, 0), err[-2000:] + other_err[-2000:]
     assert "pass 2 of 2" in err and "pass 1 of 2" not in err and "8/8" in err  # went on where it was
     assert "validated" in out and other_out == "" and "epoch" not in other_err  # the first alone says something
-    assert not (tmp_path / "of_the_other").exists()  # and writes something
-    assert (tmp_path / "predictions.csv").read_bytes() == (single / "predictions.csv").read_bytes()
-    assert results(tmp_path) == results(single)
+    (rows, probabilities), (expected_rows, expected) = predictions(tmp_path), predictions(single)
+    assert rows == expected_rows
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-7)
+    accuracies = [json.loads((folder / "results.json").read_text())["protocols"] for folder in (tmp_path, single)]
+    for protocol in ("validated", "final", "peeked"):
+        assert accuracies[0][protocol] == accuracies[1][protocol]
+
+
+def test_a_process_that_does_not_see_the_folder_is_named(tmp_path):
+    for code, _, err in ended(pair(tmp_path / "one", other=tmp_path / "two")):
+        line = err.strip().splitlines()[-1]
+        assert code == 2 and line.startswith("error: ") and "process 1 on " in line and "--workdir" in line, line
+    assert not (tmp_path / "one" / "config.json").exists()
 
 
 @pytest.mark.slow
@@ -118,8 +132,8 @@ def test_an_error_of_one_is_told_by_both(single, tmp_path):
 # Process 1 dies; process 0 hears of it when heartbeats are missing, here sooner than the usual minute.
 IMPATIENT = """
 import runpy, sys
-from dfuse_jax.runtime import connect as cluster
-cluster.HEARTBEAT_SECONDS = 15
+from dfuse_jax.runtime import connect
+connect.HEARTBEAT_SECONDS = 15
 sys.argv[0] = "launch/cv.py"
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -139,9 +153,9 @@ def test_when_one_is_killed_the_other_ends(tmp_path, killed):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--process_id=1"], ["--coordinator, --process_id and --num_processes", "together"]),
-        (["--coordinator=a:1", "--process_id=2", "--num_processes=2"], ["--process_id is 2", "from 0 to 1"]),
-        (["--coordinator=a", "--process_id=0", "--num_processes=2"], ["--coordinator is 'a'", "HOST:PORT"]),
+        (["--process_id=1"], ["coordinator, process_id and num_processes", "together"]),
+        (["--coordinator=a:1", "--process_id=2", "--num_processes=2"], ["process_id is 2", "from 0 to 1"]),
+        (["--coordinator=a", "--process_id=0", "--num_processes=2"], ["coordinator is 'a'", "HOST:PORT"]),
     ],
 )
 def test_flags_that_cannot_be(arguments, words, tmp_path):
@@ -158,3 +172,12 @@ def test_processes_with_different_devices_are_refused(tmp_path):
     for code, _, err in ended([one, other]):
         assert code == 2 and "number of devices: 1 there, 2 here" in err.strip().splitlines()[-1]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("tasks", ["2", ""])
+def test_slurm_variables_without_a_step_are_one_clear_line(tasks, tmp_path):
+    """As in an ssh session on an allocated node."""
+    ((code, _, err),) = ended([start([*TINY, "--workdir", tmp_path], SLURM_STEP_NUM_TASKS=tasks)])
+    assert code == 2 and "Traceback" not in err
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("error: SLURM") and "srun" in line and "unset" in line, line

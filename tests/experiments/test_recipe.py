@@ -1,0 +1,121 @@
+"""The recipes of configs/: each says its numbers itself, all fusions share one, and fields that cannot be are named."""
+
+import importlib
+import re
+
+import pytest
+from scripts import ROOT
+
+from dfuse_jax import systems
+from dfuse_jax.evaluate import paper
+from dfuse_jax.experiments import recipe
+from dfuse_jax.models import FUSIONS
+from dfuse_jax.runtime.errors import UserError
+
+
+def load(name):
+    """The module configs/<name>.py."""
+    return importlib.import_module(f"configs.{name}")
+
+
+def get(name, database=None, **fields):
+    config = load(name).get_config(database)
+    config.update_from_flattened_dict(fields)
+    return config
+
+
+def test_every_fusion_has_a_config_and_every_config_a_fusion():
+    assert {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"} == {*FUSIONS, "benchmark"}
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_config_is_of_its_own_fusion_and_quotes_the_paper(fusion):
+    config = get(fusion, "mmi")
+    recipe.check(config)
+    assert config.model.fusion == fusion and config.data.source == "mmi" and config.name == f"{fusion}-mmi"
+    assert get(fusion).data.source == "synthetic"
+    text = load(fusion).__doc__
+    assert f"configs/{fusion}.py" in text
+    quoted = re.findall(r"(?:UvA-NEMO|MMI|SPOS|BBC) ([\d.]+)", text)
+    values = [paper.accuracy(fusion, database) for database in paper.DATABASES]
+    assert [float(value) for value in quoted] == [value for value in values if value is not None]
+    if equations := FUSIONS[fusion].equations:
+        assert re.search(rf"eqs?\. {equations}\b", text.splitlines()[0])
+
+
+@pytest.mark.parametrize("database", [None, "uva_nemo", "folder"])
+def test_the_fusions_differ_in_nothing_but_the_fusion(database):
+    """Each file holds all its numbers, so that nothing but a test keeps them alike."""
+    shared = get("benchmark", database).to_dict()
+    shared.pop("fusions")
+    for fusion in FUSIONS:
+        config = get(fusion, database).to_dict()
+        assert config["model"].pop("fusion") == fusion and config.pop("name").startswith(fusion)
+        if database is None:  # the demo of all fusions is smaller than that of one
+            assert config.keys() == shared.keys() - {"name"}
+        else:
+            assert config == {key: value for key, value in shared.items() if key != "name"}
+
+
+def test_the_papers_numbers():
+    """Section 4.1: AdamW, learning rate 5e-4, a tenth of it in the last epoch, batches of 16, 300 epochs, dropout 0.1."""
+    config = get("hadamard", "uva_nemo")
+    train = config.train.to_dict()
+    assert (train["epochs"], train["batch_size"], train["clip_frames"]) == (300, 16, 16)
+    assert (train["learning_rate"], train["last_epoch_factor"], train["weight_decay"]) == (5e-4, 0.1, 0.0)
+    assert train["optimizer"] == {"name": "adamw"} and config.model.dropout == 0.1
+    folds = {database: get("hadamard", database).cv.folds for database in ("uva_nemo", "mmi", "spos", "bbc", "folder")}
+    assert folds == {"uva_nemo": 10, "mmi": 9, "spos": 7, "bbc": 10, "folder": 10}
+    assert config.cv.runs == 10
+
+
+def test_the_note_says_what_the_data_are():
+    assert "nothing about people" in recipe.note(get("hadamard"))
+    assert "tell no subjects" in recipe.note(get("hadamard", "mmi"))
+    assert "A control: the labels" in recipe.note(get("hadamard", "bbc", **{"data.shuffle": "labels"}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"seed": -1}, r"config\.seed is -1; it must be from 0 to 4294967295"),
+        ({"data.source": "ckplus"}, r"config\.data\.source is 'ckplus'.*uva_nemo"),
+        ({"data.shuffle": "all"}, r"config\.data\.shuffle is 'all'"),
+        ({"data.videos": 1}, r"config\.data\.videos is 1; it must be at least 2"),
+        ({"cv.folds": 1}, r"config\.cv\.folds is 1; it must be at least 2"),
+        ({"cv.validation_share": 0.9}, r"config\.cv\.validation_share is 0\.9; it must be from 0\.01 to 0\.5"),
+    ],
+)
+def test_a_field_that_cannot_be_is_named(fields, words):
+    with pytest.raises(UserError, match=words):
+        recipe.check(get("hadamard", **fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"train.epochs": 0}, r"config\.train\.epochs is 0"),
+        ({"train.learning_rate": float("inf")}, r"config\.train\.learning_rate is inf"),
+        ({"train.optimizer.name": "adam"}, r"config\.train\.optimizer\.name is 'adam'.*adamw, sgd"),
+        ({"model.dropout": 1.0}, r"config\.model\.dropout is 1\.0"),
+        ({"model.points": 3}, r"config\.model\.points is 3; it must be from 8 to 478"),
+        ({"model.fusion": "magic"}, r"config\.model\.fusion is 'magic'.*hadamard"),
+        ({"model.blocks": ((15, 2),), "model.entry": 5}, r"width 5 has no bottleneck of 2"),
+        ({"dmarkers.smoothing": "mean"}, r"config\.dmarkers\.smoothing is 'mean'.*4253H"),
+        ({"model.fusion": "multihead_attention", "model.blocks": ((10, 2),)}, r"config\.model: multihead.*4 heads"),
+    ],
+)
+def test_the_system_names_its_own_fields(fields, words):
+    with pytest.raises(UserError, match=words):
+        systems.build(get("hadamard", **fields))
+
+
+def test_an_unknown_database_is_named():
+    with pytest.raises(UserError, match="unknown database 'ckplus'; known: uva_nemo, mmi, spos, bbc, folder, or demo"):
+        get("hadamard", "ckplus")
+
+
+def test_a_comparison_is_no_run():
+    with pytest.raises(UserError) as caught:
+        recipe.check(get("benchmark"))
+    assert caught.value.remedy == "benchmark"
