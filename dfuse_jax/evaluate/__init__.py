@@ -1,1 +1,1 @@
-"""What a run is worth: protocols, metrics, tests between systems, the dictionary of results.json. Numbers, no words."""
+"""Evaluation: what each protocol takes from a run, metrics, tests between systems, the paper's values. No words."""

@@ -1,78 +1,153 @@
-"""What a run of the cross-validation leaves behind, and what each protocol reads from it."""
+"""The outcome of a cross-validation, and the predictions that each protocol takes from it."""
+
+from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from dfuse_jax.evaluate import metrics
-from dfuse_jax.train import Replica
 
-PROTOCOLS = ("validated", "final", "peeked", "length_only")
+if TYPE_CHECKING:  # evaluation itself does without JAX, which train/ imports
+    from dfuse_jax.train import Replica
+
+MODEL_PROTOCOLS = ("validated", "final", "peeked")
+PROTOCOLS = (*MODEL_PROTOCOLS, "length_only")
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """The devices that a run was computed on, and the precision of its arithmetic.
+
+    Attributes:
+        platform: "cpu", "gpu" or "tpu".
+        device_kind: the model of the devices as JAX names it, such as "NVIDIA H100 80GB HBM3".
+        devices: how many there are, in all processes together.
+        processes: how many there are.
+        model_dtype: the type in which the model computes, such as "float32"; None if the system does not choose one.
+        jax_enable_x64: whether JAX computes in 64 bits by default.
+    """
+
+    platform: str
+    device_kind: str
+    devices: int
+    processes: int
+    model_dtype: str | None
+    jax_enable_x64: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A finished run: V videos, R replicas, at most E evaluated videos a replica."""
+    """A finished cross-validation of R replicas on V videos, with at most E evaluated videos a replica.
 
-    name: str  # of the recipe
-    note: str  # one line on what this run is
-    names: Sequence[str]  # [V]
-    subjects: Sequence[str]  # [V]
-    subjects_known: bool  # False: every video counts as a subject of its own
-    labels: np.ndarray  # [V], 1 = spontaneous
-    frames: np.ndarray  # [V], number of frames
-    replicas: Sequence[Replica]  # R, with and without a validation share
-    losses: np.ndarray  # [epochs, R], mean training loss
-    probabilities: np.ndarray  # [epochs, R, E] of spontaneous: r's val videos, then its test videos, then nan
-    seconds: float  # of the whole run, in the process that ended it
-    epoch_seconds: float | None  # of an epoch after the first, median; None where there was none
-    fold_steps: int  # training steps of an epoch, summed over the replicas
-    clips: int  # that an epoch trains on and evaluates, likewise
-    config: Mapping  # nested, JSON-able
+    A system that does not train in epochs has one, whose losses are nan.
 
-    def of_val(self, r: int) -> np.ndarray:
-        """[epochs, len(val)] probabilities of replica r's validation share."""
-        return np.asarray(self.probabilities)[:, r, : len(self.replicas[r].val)]
+    Attributes:
+        name: of the recipe.
+        note: one line that says what this run is.
+        names: of the videos.
+        subjects: of the videos.
+        subjects_known: False means that every video counts as a subject of its own.
+        labels: 0 (posed) and 1 (spontaneous).
+        frames: number of frames of each video.
+        replicas: with and without a validation share. Their runs and folds count from 0.
+        losses: mean training losses.
+        probabilities: of spontaneous after every epoch: a replica's validation videos, then its test videos, then nan.
+        seconds: duration of the whole run, in the process that ended it.
+        epoch_seconds: median duration of the epochs after the first; None if there were none.
+        fold_steps: training steps of an epoch, summed over the replicas.
+        clips: number of clips on which an epoch trains and predicts, summed over the replicas.
+        environment: in which the durations were measured.
+        config: nested and JSON-able.
+    """
 
-    def of_test(self, r: int) -> np.ndarray:
-        """[epochs, len(test)] probabilities of replica r's test videos."""
+    name: str
+    note: str
+    names: Sequence[str]
+    subjects: Sequence[str]
+    subjects_known: bool
+    labels: Int[np.ndarray, " videos"]
+    frames: Int[np.ndarray, " videos"]
+    replicas: Sequence[Replica]
+    losses: Float[np.ndarray, "epochs replicas"]
+    probabilities: Float[np.ndarray, "epochs replicas evaluated"]
+    seconds: float
+    epoch_seconds: float | None
+    fold_steps: int
+    clips: int
+    environment: Environment
+    config: Mapping
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs."""
+        return len(self.probabilities)
+
+    def validation_probabilities(self, r: int) -> Float[np.ndarray, "epochs validation"]:
+        """Returns what replica r predicts for its validation videos after every epoch."""
+        return self.probabilities[:, r, : len(self.replicas[r].val)]
+
+    def test_probabilities(self, r: int) -> Float[np.ndarray, "epochs test"]:
+        """Returns what replica r predicts for its test videos after every epoch."""
         first = len(self.replicas[r].val)
-        return np.asarray(self.probabilities)[:, r, first : first + len(self.replicas[r].test)]
+        return self.probabilities[:, r, first : first + len(self.replicas[r].test)]
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What one protocol says of one test fold."""
+class FoldPredictions:
+    """The predictions of one protocol for the test videos of one fold in one run.
+
+    Attributes:
+        replica: whose test videos they are.
+        epoch: after which they were made, from 0; None for `length_only`, which has none.
+        probabilities: of spontaneous.
+    """
 
     replica: Replica
-    epoch: int | None  # from 0; None where there are no epochs
-    probabilities: np.ndarray  # [len(replica.test)] of spontaneous
+    epoch: int | None
+    probabilities: Float[np.ndarray, " test"]
 
 
-def verdicts(outcome: Outcome) -> dict[str, list[Verdict]]:
-    """Every protocol's predictions, in the order of PROTOCOLS, by run and fold."""
-    found = {protocol: [] for protocol in PROTOCOLS}
-    labels = np.asarray(outcome.labels)
-    order = sorted(range(len(outcome.replicas)), key=lambda r: (outcome.replicas[r].run, outcome.replicas[r].fold))
-    for r in order:
-        replica, test = outcome.replicas[r], outcome.of_test(r)
-        if replica.validated:
-            chosen = {"validated": metrics.choose_epoch(labels[replica.val], outcome.of_val(r))}
-        else:
-            chosen = {"final": len(test) - 1, "peeked": metrics.peeked_epoch(labels[replica.test], test)}
-        for protocol, epoch in chosen.items():
-            found[protocol].append(Verdict(replica, epoch, test[epoch]))
-    for replica in whole_folds(outcome.replicas):
-        alone = metrics.length_only(outcome.frames, labels, replica.train, replica.test)
-        found["length_only"].append(Verdict(replica, None, alone))
-    return found
+def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]]:
+    """Returns the predictions of each protocol, in the order of PROTOCOLS, by run and fold.
+
+    With a single epoch there is no choice to make and no reason to give up a validation share: `validated`, `final`
+    and `peeked` are the same predictions, those of the replica that is trained on the whole training fold.
+    """
+    predictions = {protocol: [] for protocol in PROTOCOLS}
+    for r in sorted(range(len(outcome.replicas)), key=lambda r: _position(outcome.replicas[r])):
+        replica, probabilities = outcome.replicas[r], outcome.test_probabilities(r)
+        for protocol, epoch in _chosen_epochs(outcome, r).items():
+            predictions[protocol].append(FoldPredictions(replica, epoch, probabilities[epoch]))
+    if outcome.epochs == 1 and predictions["final"]:
+        predictions["validated"] = list(predictions["final"])
+    for replica in full_training_folds(outcome.replicas):
+        probabilities = metrics.length_only(outcome.frames, outcome.labels, replica.train, replica.test)
+        predictions["length_only"].append(FoldPredictions(replica, None, probabilities))
+    return predictions
 
 
-def whole_folds(replicas: Sequence[Replica]) -> list[Replica]:
-    """One replica for each run and fold, its validation share given back to the training videos."""
+def _position(replica: Replica) -> tuple[int, int]:
+    return replica.run, replica.fold
+
+
+def _chosen_epochs(outcome: Outcome, r: int) -> dict[str, int]:
+    """Returns the epoch of replica r that each protocol takes; the other protocols do not use this replica."""
+    replica = outcome.replicas[r]
+    if replica.validated:
+        labels = outcome.labels[replica.val]
+        return {"validated": metrics.validated_epoch(labels, outcome.validation_probabilities(r))}
+    labels = outcome.labels[replica.test]
+    return {"final": outcome.epochs - 1, "peeked": metrics.peeked_epoch(labels, outcome.test_probabilities(r))}
+
+
+def full_training_folds(replicas: Sequence[Replica]) -> list[Replica]:
+    """Returns one replica for each run and fold, with its validation videos among its training videos."""
     folds = {}
     for replica in replicas:
         train = np.union1d(replica.train, replica.val).astype(int)
-        folds[replica.run, replica.fold] = dataclasses.replace(replica, train=train, val=np.array([], int))
-    return [folds[key] for key in sorted(folds)]
+        folds[_position(replica)] = dataclasses.replace(replica, train=train, val=np.array([], int))
+    return [folds[position] for position in sorted(folds)]

@@ -1,112 +1,150 @@
-"""The numbers of a run: one nested dictionary (results.json) and one row a prediction (predictions.csv)."""
+"""The numbers of a run: the dictionary of results.json and the rows of predictions.csv. Runs and folds count from 1."""
 
 import csv
+import dataclasses
 import importlib.metadata
 import io
+import json
 import math
+import os
+import pathlib
 import platform
-import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 import dfuse_jax
 from dfuse_jax.evaluate import metrics
-from dfuse_jax.evaluate.outcome import Outcome, Verdict, verdicts
+from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
 
-LEVEL = 0.95
+if TYPE_CHECKING:
+    from dfuse_jax.train import Replica
+
+FORMAT = 1  # of results.json; counts up when a reader of the former format would misread it
 CLASSES = ("posed", "spontaneous")
-COLUMNS = ("protocol", "run", "fold", "subject", "video", "frames", "label", "probability")
+PREDICTION_COLUMNS = ("protocol", "run", "fold", "subject", "video", "frames", "label", "probability")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn")
 
 
-def results(outcome: Outcome) -> dict:
-    """Everything that a run says, JSON-able: None stands for an undefined number, epochs count from 1."""
-    labels = np.asarray(outcome.labels)
-    found = verdicts(outcome)
-    protocols = {protocol: _protocol(labels, of_protocol) for protocol, of_protocol in found.items()}
-    epochs = len(outcome.losses)
-    coins = [metrics.coin_flip(len(verdict.replica.test), epochs) for verdict in found["peeked"]]
+def compute_results(outcome: Outcome) -> dict[str, Any]:
+    """Returns everything that results.json holds.
+
+    It consists of JSON's own types; None stands for an undefined number. Runs, folds and epochs count from 1.
+
+    Returns:
+        `format`, `name`, `note`, `versions`, `environment`, `config`, `data`; `epochs`, `runs` and `folds` (numbers);
+        `headline` (the protocol that counts); `protocols`, each with its `folds` (a row for each run and fold) and
+        `summary` (of each metric: mean, low, high, defined); `majority` likewise; `seconds` and `speed`.
+    """
+    predictions = predictions_by_protocol(outcome)
+    protocols = {protocol: _protocol(outcome.labels, folds) for protocol, folds in predictions.items()}
+    coins = [metrics.coin_flip(len(fold.replica.test), outcome.epochs) for fold in predictions["peeked"]]
     protocols["peeked"]["coin_flip"] = float(np.mean(coins)) if coins else None
-    folds = [_majority(labels, verdict) for verdict in found["length_only"]]
-    return plain(
+    full_folds = [fold.replica for fold in predictions["length_only"]]
+    majority = [_majority(outcome.labels, replica) for replica in full_folds]
+    return as_json(
         {
+            "format": FORMAT,
             "name": outcome.name,
             "note": outcome.note,
             "versions": _versions(),
+            "environment": dataclasses.asdict(outcome.environment),
             "config": outcome.config,
-            "data": _data(outcome, found["length_only"]),
-            "epochs": epochs,
+            "data": _data(outcome, full_folds),
+            "epochs": outcome.epochs,
             "runs": len({replica.run for replica in outcome.replicas}),
             "folds": len({replica.fold for replica in outcome.replicas}),
+            # Without validation shares no epoch can be chosen fairly, so the last one counts.
+            "headline": "validated" if predictions["validated"] else "final",
             "protocols": protocols,
-            "majority": {"folds": folds, "summary": {"accuracy": summary(folds, "accuracy")}},
+            "majority": {"folds": majority, "summary": {"accuracy": _summary(majority, "accuracy")}},
             "seconds": outcome.seconds,
             "speed": _speed(outcome),
         }
     )
 
 
-def _protocol(labels: np.ndarray, found: Sequence[Verdict]) -> dict:
-    folds = [_row(labels, verdict) for verdict in found]
-    return {"folds": folds, "summary": {metric: summary(folds, metric) for metric in metrics.METRICS}}
+def read_results(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads a results.json.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it is not JSON, or of another format than FORMAT.
+    """
+    results = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    format_of_file = results.get("format") if isinstance(results, dict) else None
+    if format_of_file != FORMAT:
+        raise ValueError(f"its format is {format_of_file}, not {FORMAT}")
+    return results
 
 
-def _row(labels: np.ndarray, verdict: Verdict) -> dict:
-    replica = verdict.replica
+def _protocol(labels: Int[np.ndarray, " videos"], folds: Sequence[FoldPredictions]) -> dict[str, Any]:
+    rows = [_row(labels, fold) for fold in folds]
+    return {"folds": rows, "summary": {metric: _summary(rows, metric) for metric in metrics.METRICS}}
+
+
+def _row(labels: Int[np.ndarray, " videos"], fold: FoldPredictions) -> dict[str, Any]:
+    replica = fold.replica
     return {
-        "run": replica.run,
-        "fold": replica.fold,
+        **_position(replica),
         "n_train": len(replica.train),
         "n_val": len(replica.val),
         "n_test": len(replica.test),
-        "epoch": None if verdict.epoch is None else verdict.epoch + 1,
-        **metrics.scores(labels[replica.test], verdict.probabilities),
+        "epoch": None if fold.epoch is None else fold.epoch + 1,
+        **metrics.scores(labels[replica.test], fold.probabilities),
     }
 
 
-def _majority(labels: np.ndarray, verdict: Verdict) -> dict:
-    """Accuracy of always saying what most training videos of the fold are; spontaneous on a tie."""
-    replica = verdict.replica
-    says = labels[replica.train].mean() >= 0.5
-    return {"run": replica.run, "fold": replica.fold, "accuracy": float((labels[replica.test] == says).mean())}
+def _position(replica: "Replica") -> dict[str, int]:
+    return {"run": replica.run + 1, "fold": replica.fold + 1}
 
 
-def grid(folds: Sequence[Mapping], key: str) -> np.ndarray:
-    """[runs, folds] of one value of the rows, in sorted order; nan where there is no row or it is undefined."""
-    runs, names = sorted({row["run"] for row in folds}), sorted({row["fold"] for row in folds})
-    values = np.full((len(runs), len(names)), np.nan)
-    for row in folds:
-        values[runs.index(row["run"]), names.index(row["fold"])] = math.nan if row[key] is None else row[key]
+def _majority(labels: Int[np.ndarray, " videos"], replica: "Replica") -> dict[str, Any]:
+    """Returns the accuracy of always predicting the majority class of the training videos; spontaneous on a tie."""
+    majority = labels[replica.train].mean() >= 0.5
+    return {**_position(replica), "accuracy": float((labels[replica.test] == majority).mean())}
+
+
+def by_run_and_fold(rows: Sequence[Mapping], key: str) -> Float[np.ndarray, "runs folds"]:
+    """Returns one value of the rows by run and fold, in sorted order; nan where there is no row or no value."""
+    runs = sorted({row["run"] for row in rows})
+    folds = sorted({row["fold"] for row in rows})
+    values = np.full((len(runs), len(folds)), np.nan)
+    for row in rows:
+        values[runs.index(row["run"]), folds.index(row["fold"])] = math.nan if row[key] is None else row[key]
     return values
 
 
-def summary(folds: Sequence[Mapping], metric: str) -> dict:
-    """Mean and interval over the folds; `defined` counts the folds that have a value in some run."""
-    if not folds:
+def _summary(rows: Sequence[Mapping], metric: str) -> dict[str, Any]:
+    """Returns mean and interval over the folds; `defined` counts the folds that have a value in some run."""
+    if not rows:
         return {"mean": None, "low": None, "high": None, "defined": "0 of 0"}
-    values = grid(folds, metric)
-    mean, low, high = metrics.interval(values, LEVEL)
+    values = by_run_and_fold(rows, metric)
+    mean, low, high = metrics.confidence_interval(values)
     defined = int((~np.isnan(values)).any(axis=0).sum())
     return {"mean": mean, "low": low, "high": high, "defined": f"{defined} of {values.shape[1]}"}
 
 
-def _data(outcome: Outcome, folds: Sequence[Verdict]) -> dict:
-    labels, frames = np.asarray(outcome.labels), np.asarray(outcome.frames)
+def _data(outcome: Outcome, full_folds: Sequence["Replica"]) -> dict[str, Any]:
     subjects = np.asarray(outcome.subjects)
-    members = [fold.replica for fold in folds]
-    shared = {m.fold for m in members if len(np.intersect1d(subjects[m.train], subjects[m.test]))}
-    of_class = {name: frames[labels == label] for label, name in enumerate(CLASSES)}
+    sharing = {
+        replica.fold for replica in full_folds if len(np.intersect1d(subjects[replica.train], subjects[replica.test]))
+    }
+    frames = {name: outcome.frames[outcome.labels == label] for label, name in enumerate(CLASSES)}
+    medians = {name: float(np.median(lengths)) if len(lengths) else None for name, lengths in frames.items()}
     return {
-        "videos": len(labels),
+        "videos": len(outcome.labels),
         "subjects": len(set(outcome.subjects)) if outcome.subjects_known else None,
-        "folds_that_share_subjects": len(shared) if outcome.subjects_known else None,
-        "classes": {name: len(counts) for name, counts in of_class.items()},
-        "median_frames": {name: float(np.median(counts)) if len(counts) else None for name, counts in of_class.items()},
+        "folds_that_share_subjects": len(sharing) if outcome.subjects_known else None,
+        "classes": {name: len(lengths) for name, lengths in frames.items()},
+        "median_frames": medians,
     }
 
 
-def _speed(outcome: Outcome) -> dict:
-    """Of whole epochs, the evaluation after each included; without the first, which is compiled."""
+def _speed(outcome: Outcome) -> dict[str, float | None]:
+    """Returns the speed of whole epochs with their evaluation, without the first epoch, which is compiled."""
     if outcome.epoch_seconds is None:
         return {"epoch_seconds": None, "ms_per_fold_step": None, "clips_per_second": None}
     return {
@@ -117,38 +155,35 @@ def _speed(outcome: Outcome) -> dict:
 
 
 def _versions() -> dict[str, str]:
-    found = {"dfuse_jax": dfuse_jax.__version__, "python": platform.python_version()}
-    for package in ("jax", "numpy", "scikit-learn"):
-        # This module needs no jax: its version is of interest only where it had a part in the run.
-        if package != "jax" or "jax" in sys.modules:
-            found[package] = importlib.metadata.version(package)
-    return found
+    versions = {"dfuse_jax": dfuse_jax.__version__, "python": platform.python_version()}
+    return versions | {package: importlib.metadata.version(package) for package in PACKAGES}
 
 
-def plain(value):
-    """The same in JSON's own types: numpy's numbers and arrays unpacked, None for what is not finite."""
+def as_json(value: Any) -> Any:
+    """Returns the value in JSON's own types: NumPy's numbers and arrays converted, None for what is not finite."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        return as_json(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def predictions(outcome: Outcome) -> str:
-    """predictions.csv: one row for each protocol, run and test video, in COLUMNS, in a fixed order.
+def predictions_csv(outcome: Outcome) -> str:
+    """Returns predictions.csv: a row for each protocol, run and test video, in a fixed order.
 
-    The probability has every digit, so that two runs are the same exactly when their files are.
+    The columns are PREDICTION_COLUMNS. A probability has every digit, so that two runs are the same exactly when their
+    files are.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for protocol, found in verdicts(outcome).items():
-        for verdict in found:
-            replica = verdict.replica
-            rows = zip(replica.test, verdict.probabilities, strict=True)
-            for v, probability in sorted(rows, key=lambda row: outcome.names[row[0]]):
-                of_video = (outcome.subjects[v], outcome.names[v], int(outcome.frames[v]), int(outcome.labels[v]))
-                writer.writerow((protocol, replica.run, replica.fold, *of_video, repr(float(probability))))
+    writer.writerow(PREDICTION_COLUMNS)
+    for protocol, folds in predictions_by_protocol(outcome).items():
+        for fold in folds:
+            position = _position(fold.replica).values()
+            predictions = zip(fold.replica.test.tolist(), fold.probabilities.tolist(), strict=True)
+            for v, probability in sorted(predictions, key=lambda prediction: outcome.names[int(prediction[0])]):
+                video = (outcome.subjects[v], outcome.names[v], int(outcome.frames[v]), int(outcome.labels[v]))
+                writer.writerow((protocol, *position, *video, repr(probability)))
     return text.getvalue()

@@ -1,40 +1,42 @@
-"""Are the variants different? Paired tests between two of them, and a ranking of all.
+"""Tests of whether variants differ: paired tests between two of them, and a ranking of all.
 
-Two views, since neither is enough alone:
+Neither view is enough alone:
 
-* `corrected_t`, for every pair, on the paired accuracies of all folds and runs, corrected for what folds share; with
-  `holm` over all the pairs.
-* `ranking`: Friedman's test and Nemenyi's critical difference (Demsar 2006) over blocks. A block must be independent of
-  the others, and the runs of a fold share its test videos: a block is a fold, averaged over its runs.
+* `corrected_t_test`, for every pair, on the paired accuracies of all folds and runs, corrected for what folds share;
+  with `holm` over all the pairs.
+* `rank`: Friedman's test and Nemenyi's critical difference (Demsar 2006) over blocks. Blocks must be independent of
+  each other, and the runs of a fold share its test videos: a block is a fold, averaged over its runs.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from jaxtyping import Float
 from scipy import stats
 
 ALPHA = 0.05
-DIGITS = 9  # accuracies that differ by less are equal: means of the same numbers in another order are
+DIGITS = 9  # accuracies that differ by less are equal: averaging the same numbers in another order changes the last
 
 
-def corrected_t(a: ArrayLike, b: ArrayLike, ratio: float) -> tuple[float, float]:
-    """The corrected resampled t-test of Nadeau and Bengio (2003), two-sided.
+def corrected_t_test(
+    a: Float[np.ndarray, "*pairs"], b: Float[np.ndarray, "*pairs"], ratio: float
+) -> tuple[float, float]:
+    """Returns t and p of the two-sided corrected resampled t-test of Nadeau and Bengio (2003).
 
     t = mean(d) / sqrt((1/n + ratio) var(d)) with n - 1 degrees of freedom. Folds share most of their training videos,
-    so the differences d vary less than independent ones would, and a plain t-test finds what is not there.
+    so the differences d vary less than independent ones would, and a plain t-test finds differences that are not there.
 
     Args:
-        a: accuracies of one variant, any shape [runs x folds].
-        b: the other's, on the same folds and runs.
+        a: accuracies of one variant, such as [runs, folds].
+        b: accuracies of the other variant on the same folds and runs.
         ratio: n_test / n_train of a fold.
 
     Returns:
-        t and p, over the pairs that both are defined. Equal everywhere: 0 and 1. Always the same difference: infinite
-        and 0, the limit. Fewer than two pairs: nan.
+        t and p, over the pairs of which both accuracies are defined. They are 0 and 1 if all differences are 0,
+        infinite and 0 (the limit) if all are the same other number, and nan for fewer than two pairs.
     """
-    differences = np.round(np.ravel(np.subtract(a, b)).astype(float), DIGITS)
+    differences = np.round(np.ravel(a - b), DIGITS)
     differences = differences[~np.isnan(differences)]
     n = len(differences)
     if n < 2:
@@ -46,9 +48,8 @@ def corrected_t(a: ArrayLike, b: ArrayLike, ratio: float) -> tuple[float, float]
     return float(t), float(2 * stats.t.sf(abs(t), n - 1))
 
 
-def holm(p: ArrayLike) -> np.ndarray:
-    """p values adjusted for being many (Holm 1979): reject where they are below alpha; nan stays and does not count."""
-    p = np.asarray(p, float)
+def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """Adjusts p values for multiple testing (Holm 1979); nan stays nan and does not count as a test."""
     adjusted = np.full(p.shape, np.nan)
     order = np.argsort(p)[: np.sum(~np.isnan(p))]  # nan is sorted last
     steps = p[order] * np.arange(len(order), 0, -1)
@@ -57,18 +58,18 @@ def holm(p: ArrayLike) -> np.ndarray:
 
 
 class Ranking(NamedTuple):
-    """k variants over N blocks.
+    """A ranking of k variants over N blocks.
 
     Attributes:
-        ranks: [k] average rank, 1 is best; nan without a block.
+        ranks: average rank of each variant, 1 is best; nan without a block.
         blocks: N.
         statistic: Friedman's chi-square with k - 1 degrees of freedom, corrected for ties.
-        p: of the hypothesis that all variants are alike.
+        p: of the hypothesis that all variants are equally good.
         critical_difference: Nemenyi's: average ranks further apart differ at ALPHA.
-        groups: largest sets of neighbouring variants, best first, that do not differ; as indices, two or more each.
+        groups: the largest sets of neighbouring variants that do not differ, best first; indices, two or more in each.
     """
 
-    ranks: np.ndarray
+    ranks: Float[np.ndarray, " variants"]
     blocks: int
     statistic: float
     p: float
@@ -76,25 +77,25 @@ class Ranking(NamedTuple):
     groups: list[list[int]]
 
 
-def ranking(scores: ArrayLike) -> Ranking:
+def rank(scores: Float[np.ndarray, "variants blocks"]) -> Ranking:
     """Ranks variants (Demsar 2006, "Statistical comparisons of classifiers over multiple data sets").
 
     Args:
-        scores: [k, N], higher is better; blocks in which one is nan are left out. Equal scores share the mean rank.
+        scores: higher is better; blocks in which one is nan are left out. Equal scores share the mean rank.
     """
-    scores = np.round(np.asarray(scores, float), DIGITS)
+    scores = np.round(scores, DIGITS)
     scores = scores[:, ~np.isnan(scores).any(axis=0)]
     k, n = scores.shape
     if n == 0:
         return Ranking(np.full(k, np.nan), 0, float("nan"), float("nan"), float("nan"), [])
     ranks = stats.rankdata(-scores, axis=0)
-    mean = ranks.mean(axis=1)
+    average_ranks = ranks.mean(axis=1)
     statistic, p = _friedman(ranks)
     difference = critical_difference(k, n)
-    return Ranking(mean, n, statistic, p, difference, groups(mean, difference))
+    return Ranking(average_ranks, n, statistic, p, difference, groups(average_ranks, difference))
 
 
-def _friedman(ranks: np.ndarray) -> tuple[float, float]:
+def _friedman(ranks: Float[np.ndarray, "variants blocks"]) -> tuple[float, float]:
     k, n = ranks.shape
     spread = np.sum((ranks - (k + 1) / 2) ** 2)
     if spread == 0:  # all tied everywhere, or a single variant
@@ -104,20 +105,21 @@ def _friedman(ranks: np.ndarray) -> tuple[float, float]:
 
 
 def critical_difference(variants: int, blocks: int, alpha: float = ALPHA) -> float:
-    """Nemenyi's critical difference of average ranks, q sqrt(k (k + 1) / 6 N); nan for a single variant."""
+    """Returns Nemenyi's critical difference of average ranks, q sqrt(k (k + 1) / 6 N); nan for a single variant."""
     if variants < 2:
         return float("nan")
     q = stats.studentized_range.ppf(1 - alpha, variants, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(variants * (variants + 1) / (6 * blocks)))
 
 
-def groups(ranks: Sequence[float], difference: float) -> list[list[int]]:
-    """The largest runs of variants in rank order whose ends are not further apart than `difference`."""
+def groups(ranks: Sequence[float] | Float[np.ndarray, " variants"], difference: float) -> list[list[int]]:
+    """Returns the largest sets of variants, neighbours in rank, whose ranks are all within `difference`."""
     order = sorted(range(len(ranks)), key=lambda i: ranks[i])
-    found, reached = [], 0
+    sets, end_of_last = [], 0
     for first in range(len(order)):
-        last = max(i for i in range(first, len(order)) if not ranks[order[i]] - ranks[order[first]] > difference)
-        if last > max(first, reached):  # otherwise alone, or within the group before
-            found.append(order[first : last + 1])
-            reached = last
-    return found
+        # Not "within": without a critical difference (nan) every comparison is false, and nothing differs.
+        end = max(i for i in range(first, len(order)) if not ranks[order[i]] - ranks[order[first]] > difference)
+        if end > max(first, end_of_last):  # otherwise it is alone, or within the last set
+            sets.append(order[first : end + 1])
+            end_of_last = end
+    return sets

@@ -1,6 +1,5 @@
 """Compares fusions: the same folds, seeds and data for all, a cross-validation each, one table."""
 
-import json
 import pathlib
 import time
 import warnings
@@ -10,9 +9,10 @@ import jax
 from ml_collections import ConfigDict
 
 from dfuse_jax import systems
+from dfuse_jax.evaluate.results import read_results
 from dfuse_jax.experiments import crossval, recipe, workdir
 from dfuse_jax.models import FUSIONS, sizes
-from dfuse_jax.report.comparison import standings
+from dfuse_jax.report import comparison
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.systems import dfusesmilenet
@@ -131,7 +131,7 @@ class _Comparison:
             return None
         workdir.compare(path.with_name("config.json"), self.variants[name].to_dict(), "config")
         try:
-            return json.loads(path.read_text())
+            return read_results(path)
         except ValueError as error:
             raise UserError(
                 f"{path} is damaged ({error}). Delete {path.parent}: this fusion is then run again."
@@ -139,9 +139,9 @@ class _Comparison:
 
     def _write(self) -> dict:
         results = {name: self.results[name] for name in self.variants if name in self.results}
-        table = standings.standings(results, self.facts)
-        standings.write(self.directory, table)
-        return table
+        standings = comparison.compute_standings(results, self.facts)
+        comparison.write(self.directory, standings)
+        return standings
 
 
 def _duration(seconds: float) -> str:

@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from dfuse_jax import systems
 from dfuse_jax.data import dataset, folds, load
 from dfuse_jax.data.folds import Fold
-from dfuse_jax.evaluate.outcome import Outcome
+from dfuse_jax.evaluate.outcome import Environment, Outcome
 from dfuse_jax.experiments import recipe, workdir
 from dfuse_jax.experiments.progress import ProgressBar
 from dfuse_jax.experiments.replicas import make_replicas
@@ -156,5 +157,17 @@ def _run(
         epoch_seconds=bar.epoch_seconds(),
         fold_steps=steps,
         clips=clips,
+        environment=_environment(config, jax.local_devices()),
         config=json.loads(json.dumps(config.to_dict())),
+    )
+
+
+def _environment(config: ConfigDict, devices: Sequence[jax.Device]) -> Environment:
+    return Environment(
+        platform=devices[0].platform,
+        device_kind=devices[0].device_kind,
+        devices=len(devices) * messages.size(),
+        processes=messages.size(),
+        model_dtype=config.model.get("dtype"),
+        jax_enable_x64=bool(jax.config.read("jax_enable_x64")),
     )

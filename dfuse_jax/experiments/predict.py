@@ -1,7 +1,6 @@
 """A finished cross-validation asked about new videos: the mean over the models of all its folds and runs."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dfuse_jax import dmarkers, systems
+from dfuse_jax.evaluate.results import read_results
 from dfuse_jax.experiments.crossval import FITTED
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
@@ -63,7 +63,7 @@ def load(directory: str | pathlib.Path) -> Trained:
     if not directory.is_dir():
         raise UserError(f"{directory}: no such folder; expected that of a finished run.", remedy="finished_run")
     try:
-        results = json.loads((directory / "results.json").read_text())
+        results = read_results(directory / "results.json")
         name, note, config = results["name"], results["note"], results["config"]
         models = results["runs"] * results["folds"]
         system = systems.build(config)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from dfuse_jax.evaluate.metrics import hits
+from dfuse_jax.evaluate import metrics
 from dfuse_jax.runtime import messages
 from dfuse_jax.train import Progress, Replica
 
@@ -52,10 +52,10 @@ class ProgressBar:
         scores = [f"loss {np.mean(losses):.3f}"] if np.isfinite(losses).all() else []
         validated = [r for r in members if self.replicas[r].validated]
         if validated:
-            correct = [self._hits(progress, epoch, r) for r in validated]
+            correct = [self._correct(progress, epoch, r) for r in validated]
             scores.append(f"validation {np.mean(np.concatenate(correct)):.1%}")
         return ", ".join(scores)
 
-    def _hits(self, progress: Progress, epoch: int, number: int) -> np.ndarray:
+    def _correct(self, progress: Progress, epoch: int, number: int) -> np.ndarray:
         val = self.replicas[number].val
-        return hits(self.labels[val], progress.history.probabilities[epoch, number, : len(val)])
+        return metrics.correct(self.labels[val], progress.history.probabilities[epoch, number, : len(val)])

@@ -1,1 +1,1 @@
-"""Reports in words, tables and pictures: of one run, and of a comparison."""
+"""Reports in words, tables and figures: of one run, and of a comparison of several."""

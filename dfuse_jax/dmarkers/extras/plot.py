@@ -47,7 +47,7 @@ def plot(
     found = signals(landmarks, aspect=aspect, definition=definition, smoothing=smoothing)
     inside = np.asarray(phases(found.mean[REGIONS.index("lip")], definition=definition))
     time = np.arange(len(landmarks)) / fps
-    figure, axes = plotting.figure_of(len(REGIONS) + 1, 8.0)
+    figure, axes = plotting.stacked_axes(len(REGIONS) + 1, 8.0)
     for axis, name, *sides in zip(axes, REGIONS, *(np.asarray(side) for side in found), strict=False):
         _shade(axis, inside, fps)
         for signal, (side, style) in zip(sides, LINES.items(), strict=True):

@@ -1,31 +1,29 @@
-"""The critical-difference diagram of Demsar (2006). Agg and the object API: no display, no global state."""
+"""The critical-difference diagram of Demsar (2006)."""
 
 import os
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from dfuse_jax.plotting import BLUE, DPI, ORANGE
-from dfuse_jax.runtime.files import atomic
+from dfuse_jax import plotting
+from dfuse_jax.plotting import BLUE, GREY, ORANGE
+from dfuse_jax.report.formatting import count
 
-ROW, GAP = 0.24, 0.2  # inches between names, and between the bars of groups
+NAME_HEIGHT, BAR_HEIGHT = 0.24, 0.2  # inches between names, and between the bars of groups
 
 
-def critical_difference(path: str | os.PathLike, names: Sequence[str], ranking: Mapping) -> None:
-    """Average ranks on a line, best at the left; a bar joins variants that do not differ.
+def draw_critical_difference(path: str | os.PathLike, names: Sequence[str], ranking: Mapping) -> None:
+    """Draws average ranks on a line, with the best at the left, as a PNG; a bar joins variants that do not differ.
 
     Args:
         path: of the PNG.
         names: of the k variants.
         ranking: `significance.Ranking` as a dictionary, None for what is undefined.
     """
-    ranks, sets = ranking["ranks"], ranking["groups"]
-    half = -(-len(names) // 2)
-    depth = GAP * (len(sets) + 1) + ROW * half
-    figure = Figure(figsize=(8, depth + 1.5), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    ranks, groups = ranking["ranks"], ranking["groups"]
+    top_of_names = -BAR_HEIGHT * (len(groups) + 1)
+    depth = NAME_HEIGHT * _half(len(names)) - top_of_names
+    figure = plotting.new_figure(depth + 1.5)
     axis = figure.subplots()
     axis.axis("off")
     k = max(len(names), 2)
@@ -33,25 +31,28 @@ def critical_difference(path: str | os.PathLike, names: Sequence[str], ranking: 
     if None in ranks:
         axis.text((1 + k) / 2, 0, "no fold in which all variants have a value", ha="center")
     else:
-        _scale(axis, k, ranking["critical_difference"])
-        _names(axis, names, ranks, top=-GAP * (len(sets) + 1), k=k)
-        for row, members in enumerate(sets, 1):
+        _draw_scale(axis, k, ranking["critical_difference"])
+        _draw_names(axis, names, ranks, top=top_of_names, k=k)
+        for row, members in enumerate(groups, 1):
             ends = [ranks[members[0]] - 0.006 * k, ranks[members[-1]] + 0.006 * k]
-            axis.plot(ends, [-GAP * row] * 2, color=ORANGE, linewidth=4, solid_capstyle="butt")
-    figure.suptitle(_title(ranking), fontsize=10, parse_math=False)
-    with atomic(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=DPI)
+            axis.plot(ends, [-BAR_HEIGHT * row] * 2, color=ORANGE, linewidth=4, solid_capstyle="butt")
+    plotting.save(path, figure, _title(ranking))
+
+
+def _half(variants: int) -> int:
+    """Returns the number of names at the left, where the larger half is."""
+    return -(-variants // 2)
 
 
 def _title(ranking: Mapping) -> str:
-    blocks = f"{ranking['blocks']} fold{'s' if ranking['blocks'] != 1 else ''}"
     if ranking["p"] is None:
         return "Average rank: undefined"
-    return f"Average rank over {blocks}, 1 is best (Friedman p = {ranking['p']:.2g}); bars join what does not differ"
+    folds = count(ranking["blocks"], "fold")
+    return f"Average rank over {folds}, 1 is best (Friedman p = {ranking['p']:.2g}); bars join what does not differ"
 
 
-def _scale(axis: Axes, k: int, difference: float | None) -> None:
-    """The line of ranks and, above it, the critical difference."""
+def _draw_scale(axis: Axes, k: int, difference: float | None) -> None:
+    """Draws the line of ranks and, above it, the critical difference."""
     axis.plot([1, k], [0, 0], color="black", linewidth=1)
     for rank in range(1, k + 1):
         axis.plot([rank, rank], [0, 0.07], color="black", linewidth=1)
@@ -62,22 +63,21 @@ def _scale(axis: Axes, k: int, difference: float | None) -> None:
         axis.text(1 + difference / 2, 0.52, label, ha="center", va="bottom", fontsize=8, color=BLUE)
 
 
-def _names(axis: Axes, names: Sequence[str], ranks: Sequence[float], top: float, k: int) -> None:
-    """The better half at the left, best on top; the other at the right, worst on top, so that no lines cross."""
+def _draw_names(axis: Axes, names: Sequence[str], ranks: Sequence[float], top: float, k: int) -> None:
+    """Draws the better half at the left, best on top, and the other at the right, worst on top: no lines cross."""
     order = sorted(range(len(names)), key=lambda i: ranks[i])
-    half = -(-len(names) // 2)
-    sides = [(1 - 0.04 * (k - 1), "right", order[:half]), (k + 0.04 * (k - 1), "left", order[half:][::-1])]
-    for x, align, members in sides:
-        for row, i in enumerate(members):
-            y = top - ROW * (row + 0.5)
-            axis.plot([ranks[i], ranks[i], x], [0, y, y], color="#555555", linewidth=0.8)
-            label = f"{names[i]}  {ranks[i]:.2f}" if align == "right" else f"{ranks[i]:.2f}  {names[i]}"
-            axis.text(
-                x - 0.01 * k if align == "right" else x + 0.01 * k,
-                y,
-                label,
-                ha=align,
-                va="center",
-                fontsize=8,
-                parse_math=False,
-            )
+    half = _half(len(names))
+    left, right = 1 - 0.04 * (k - 1), k + 0.04 * (k - 1)
+    for row, i in enumerate(order[:half]):
+        y = top - NAME_HEIGHT * (row + 0.5)
+        _draw_name(axis, f"{names[i]}  {ranks[i]:.2f}", rank=ranks[i], x=left, y=y, gap=-0.01 * k)
+    for row, i in enumerate(reversed(order[half:])):
+        y = top - NAME_HEIGHT * (row + 0.5)
+        _draw_name(axis, f"{ranks[i]:.2f}  {names[i]}", rank=ranks[i], x=right, y=y, gap=0.01 * k)
+
+
+def _draw_name(axis: Axes, label: str, *, rank: float, x: float, y: float, gap: float) -> None:
+    """Draws a label at the end of a line from its rank; a negative gap puts it to the left of that end."""
+    axis.plot([rank, rank, x], [0, y, y], color=GREY, linewidth=0.8)
+    side = "left" if gap > 0 else "right"
+    axis.text(x + gap, y, label, ha=side, va="center", fontsize=8, parse_math=False)

@@ -4,70 +4,78 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from dfuse_jax.report.comparison.words import BASELINE, BLIND, HEAD, controls, legend, rows
-from dfuse_jax.report.run.words import NAMES
+from dfuse_jax.evaluate.outcome import MODEL_PROTOCOLS
+from dfuse_jax.report.comparison.words import BLIND, COLUMNS, TABLE5, control_rows, fusion_rows, legend
+from dfuse_jax.report.formatting import METRIC_NAMES
 
 FACTS = ("fusion", "equations", "sees_encoder", "paper", "rank", "parameters", "ms_per_fold_step", "clips_per_second")
-SCORED = ("validated", "final", "peeked")
 _SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     BLIND: r"$^\dagger$",
-    BASELINE: r"$^\ddagger$",
+    TABLE5: r"$^\ddagger$",
 }
 
 
 def escape(text: str) -> str:
-    """A text in LaTeX: its special characters as text, the table's marks as superscripts."""
+    """Returns a text in LaTeX: its special characters as text, the table's marks as superscripts."""
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
-def latex(found: Mapping) -> str:
-    """benchmark.tex: a table of booktabs, without times, which belong to a machine."""
-    head, *lines = [" & ".join(escape(cell) for cell in row[: len(HEAD)]) + r" \\" for row in [HEAD, *rows(found)]]
-    fusions = len(lines) - len(controls(found))
-    parts = [
-        *(f"% {line}" for line in ("Needs the package booktabs.", *legend(found))),
-        r"\begin{tabular}{l" + "r" * (len(HEAD) - 1) + "}",
+def latex(standings: Mapping) -> str:
+    """Returns benchmark.tex: a table of booktabs, without times, which belong to a machine."""
+    comments = ("Needs the package booktabs.", *legend(standings))
+    lines = [
+        *(f"% {comment}" for comment in comments),
+        r"\begin{tabular}{l" + "r" * (len(COLUMNS) - 1) + "}",
         r"\toprule",
-        head,
+        _latex_row(COLUMNS),
         r"\midrule",
-        *lines[:fusions],
+        *(_latex_row(row) for row in fusion_rows(standings)),
         r"\midrule",
-        *lines[fusions:],
+        *(_latex_row(row) for row in control_rows(standings)),
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def rows_csv(found: Mapping) -> str:
-    """benchmark.csv: a row a fusion, then `length_only`; scores are fractions of 1, `paper` percent as printed."""
-    headline = found["headline"]
-    bounds = [f"{headline}_accuracy_{end}" for end in ("low", "high")]
-    fields = [*FACTS, *(f"{protocol}_{metric}" for protocol in SCORED for metric in NAMES), *bounds]
-    lines = [
-        {fact: row[fact] for fact in FACTS} | {k: v for p in SCORED for k, v in _scores(p, row[p]).items()}
-        for row in found["rows"]
-    ]
-    lines.append({"fusion": "length_only", **_scores(headline, found["controls"]["length_only"])})
-    return _csv(fields, lines)
+def _latex_row(row: Sequence[str]) -> str:
+    return " & ".join(escape(cell) for cell in row[: len(COLUMNS)]) + r" \\"
+
+
+def rows_csv(standings: Mapping) -> str:
+    """Returns benchmark.csv: a row for each fusion, then `length_only`.
+
+    Scores are fractions of 1; `paper` is in percent, as printed. The bounds are those of the headline's interval.
+    """
+    headline = standings["headline"]
+    means = [f"{protocol}_{metric}" for protocol in MODEL_PROTOCOLS for metric in METRIC_NAMES]
+    bounds = [f"{headline}_accuracy_{bound}" for bound in ("low", "high")]
+    rows = []
+    for row in standings["rows"]:
+        cells = {fact: row[fact] for fact in FACTS}
+        for protocol in MODEL_PROTOCOLS:
+            cells |= _scores(protocol, row[protocol])
+        rows.append(cells)
+    rows.append({"fusion": "length_only", **_scores(headline, standings["controls"]["length_only"])})
+    return _csv([*FACTS, *means, *bounds], rows)
 
 
 def _scores(protocol: str, summary: Mapping) -> dict[str, float | None]:
-    means = {f"{protocol}_{metric}": summary[metric]["mean"] for metric in NAMES}
-    return means | {f"{protocol}_accuracy_{end}": summary["accuracy"][end] for end in ("low", "high")}
+    means = {f"{protocol}_{metric}": summary[metric]["mean"] for metric in METRIC_NAMES}
+    return means | {f"{protocol}_accuracy_{bound}": summary["accuracy"][bound] for bound in ("low", "high")}
 
 
-def pairs_csv(found: Mapping) -> str:
-    """benchmark_pairs.csv: a row for each pair of fusions, the most different first."""
-    return _csv(("a", "b", "difference", "t", "p", "p_holm"), found["pairs"])
+def pairs_csv(standings: Mapping) -> str:
+    """Returns benchmark_pairs.csv: a row for each pair of fusions; the pair that differs most clearly comes first."""
+    return _csv(("a", "b", "difference", "t", "p", "p_holm"), standings["pairs"])
 
 
-def _csv(fields: Sequence[str], lines: Sequence[Mapping]) -> str:
+def _csv(columns: Sequence[str], rows: Sequence[Mapping]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fields, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows(rows)
     return text.getvalue()

@@ -1,69 +1,79 @@
-"""A benchmark in numbers: what every variant scored beside the paper's value, tests between them, controls."""
+"""The standings of a benchmark: every variant's scores and the paper's value, tests between variants, and controls."""
 
 import itertools
-import json
-import os
-import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from dfuse_jax.evaluate import metrics, paper, significance
-from dfuse_jax.evaluate import results as tables
-from dfuse_jax.report.comparison import diagram, exports
-from dfuse_jax.report.comparison import words as sheets
-from dfuse_jax.report.run import words
-from dfuse_jax.runtime.files import atomic
-
-FILES = ("benchmark.csv", "benchmark_pairs.csv", "benchmark.md", "benchmark.tex", "benchmark.png", "benchmark.json")
+from dfuse_jax.evaluate.outcome import MODEL_PROTOCOLS
+from dfuse_jax.evaluate.results import as_json, by_run_and_fold
 
 
-def standings(results: Mapping[str, Mapping], facts: Mapping[str, Mapping]) -> dict:
-    """Everything that a benchmark says, JSON-able: None stands for an undefined number.
+def compute_standings(results: Mapping[str, Mapping], facts: Mapping[str, Mapping]) -> dict[str, Any]:
+    """Returns everything that benchmark.json holds, in JSON's own types; None stands for an undefined number.
 
     Args:
-        results: fusion -> what its results.json holds; all of the same folds and runs.
-        facts: fusion -> `equations`, `sees_encoder` and `parameters`; also of fusions that are still to be run.
+        results: fusion -> the content of its results.json; all of the same folds and runs.
+        facts: fusion -> `equations`, `sees_encoder` and `parameters`; also of the fusions that are still to be run.
 
     Returns:
-        `rows` (one a fusion, in the order of `results`), `controls`, `pairs` (by p), `ranking`, and what they are of.
+        `note`, `database`, `data`, `versions`, `epochs`, `runs` and `folds`, which the variants share; `environments`
+        (the different ones in which they ran); `headline`; `missing` (fusions without results); `rows` (one for each
+        fusion, in the order of `results`); `controls`; `test_to_train` (n_test / n_train); `pairs` (sorted by p);
+        `ranking`.
     """
     first = next(iter(results.values()))
-    headline = words.headliner(first)
-    folds = {name: found["protocols"][headline]["folds"] for name, found in results.items()}
-    accuracies = {name: tables.grid(rows, "accuracy") for name, rows in folds.items()}
-    ranking = significance.ranking([metrics.of_folds(grid) for grid in accuracies.values()])
-    database = first["config"]["data"]["source"]
+    headline, database = first["headline"], first["config"]["data"]["source"]
+    accuracies = {
+        fusion: by_run_and_fold(content["protocols"][headline]["folds"], "accuracy")
+        for fusion, content in results.items()
+    }
+    ranking = significance.rank(np.array([metrics.fold_means(values) for values in accuracies.values()]))
     rows = [
-        _row(name, found, {**facts[name], "paper": paper.accuracy(name, database), "rank": rank})
-        for (name, found), rank in zip(results.items(), ranking.ranks, strict=True)
+        _row(content, {"fusion": fusion, **facts[fusion], "paper": paper.accuracy(fusion, database), "rank": rank})
+        for (fusion, content), rank in zip(results.items(), ranking.ranks, strict=True)
     ]
-    ratio = _ratio(folds[rows[0]["fusion"]])
-    return tables.plain(
+    test_to_train = _test_to_train(first["protocols"][headline]["folds"])
+    return as_json(
         {
             "note": first["note"],
             "database": database,
             "data": first["data"],
-            **{key: first[key] for key in ("versions", "epochs", "runs", "folds")},
+            "versions": first["versions"],
+            "environments": _distinct([content["environment"] for content in results.values()]),
+            "epochs": first["epochs"],
+            "runs": first["runs"],
+            "folds": first["folds"],
             "headline": headline,
-            "missing": [name for name in facts if name not in results],
+            "missing": [fusion for fusion in facts if fusion not in results],
             "rows": rows,
             "controls": _controls(first),
-            "test_to_train": ratio,
-            "pairs": _pairs(accuracies, ratio),
+            "test_to_train": test_to_train,
+            "pairs": _pairs(accuracies, test_to_train),
             "ranking": {**ranking._asdict(), "alpha": significance.ALPHA},
         }
     )
 
 
-def _row(name: str, results: Mapping, facts: Mapping) -> dict:
-    protocols = {p: results["protocols"][p]["summary"] for p in ("validated", "final", "peeked")}
+def _row(results: Mapping, facts: Mapping) -> dict[str, Any]:
+    summaries = {protocol: results["protocols"][protocol]["summary"] for protocol in MODEL_PROTOCOLS}
     speed = {key: results["speed"][key] for key in ("ms_per_fold_step", "clips_per_second")}
-    return {"fusion": name, **facts, **protocols, **speed}
+    return {**facts, **summaries, **speed}
 
 
-def _controls(results: Mapping) -> dict:
-    """What needs no model: the same for all variants."""
+def _distinct(environments: Sequence[Mapping]) -> list[Mapping]:
+    distinct = []
+    for environment in environments:
+        if environment not in distinct:
+            distinct.append(environment)
+    return distinct
+
+
+def _controls(results: Mapping) -> dict[str, Any]:
+    """Returns the scores of what needs no model, which are the same for all variants."""
     protocols = results["protocols"]
     return {
         "length_only": protocols["length_only"]["summary"],
@@ -72,33 +82,18 @@ def _controls(results: Mapping) -> dict:
     }
 
 
-def _ratio(folds: Sequence[Mapping]) -> float:
-    """n_test / n_train of a fold, on average; the share that chooses the epoch is learnt from too."""
+def _test_to_train(folds: Sequence[Mapping]) -> float:
+    """Returns n_test / n_train of a fold, on average; the model depends on its validation videos too, so they count."""
     return float(np.mean([row["n_test"] / (row["n_train"] + row["n_val"]) for row in folds]))
 
 
-def _pairs(accuracies: Mapping[str, np.ndarray], ratio: float) -> list[dict]:
-    """Every pair of variants, the most different first."""
+def _pairs(accuracies: Mapping[str, Float[np.ndarray, "runs folds"]], test_to_train: float) -> list[dict[str, Any]]:
+    """Tests every pair of variants; the pair that differs most clearly comes first."""
     pairs = []
     for a, b in itertools.combinations(accuracies, 2):
-        t, p = significance.corrected_t(accuracies[a], accuracies[b], ratio)
+        t, p = significance.corrected_t_test(accuracies[a], accuracies[b], test_to_train)
         pairs.append({"a": a, "b": b, "difference": np.nanmean(accuracies[a] - accuracies[b]), "t": t, "p": p})
-    for pair, adjusted in zip(pairs, significance.holm([pair["p"] for pair in pairs]), strict=True):
-        pair["p_holm"] = adjusted
+    adjusted = significance.holm(np.array([pair["p"] for pair in pairs]))
+    for pair, p_holm in zip(pairs, adjusted, strict=True):
+        pair["p_holm"] = p_holm
     return sorted(pairs, key=lambda pair: (np.isnan(pair["p"]), pair["p"]))
-
-
-def write(directory: str | os.PathLike, found: Mapping) -> None:
-    """Writes FILES; each is whole or not there."""
-    directory = pathlib.Path(directory)
-    diagram.critical_difference(directory / "benchmark.png", [row["fusion"] for row in found["rows"]], found["ranking"])
-    contents = {
-        "benchmark.csv": exports.rows_csv(found),
-        "benchmark_pairs.csv": exports.pairs_csv(found),
-        "benchmark.md": sheets.markdown(found),
-        "benchmark.tex": exports.latex(found),
-        "benchmark.json": json.dumps(found, indent=1, allow_nan=False) + "\n",
-    }
-    for name, content in contents.items():
-        with atomic(directory / name, "wb") as file:  # UTF-8 whatever the locale
-            file.write(content.encode())

@@ -1,95 +1,129 @@
-"""A benchmark in a table and words, Markdown's and the terminal's, from the dictionary of benchmark.json."""
+"""A benchmark in words and tables, for benchmark.md and the terminal, from the dictionary of benchmark.json."""
 
 import textwrap
 from collections.abc import Mapping
 
-from dfuse_jax.report.run.words import LEVEL, estimate, percent, table
-
-SHOWN = 10  # pairs in the Markdown; the CSV has all
-HEAD = ("fusion", "eqs.", "Table 4", "peeked", "accuracy", "balanced", "AUC", "final", "rank", "parameters")
-TIMES = ("ms/step", "clips/s")
-BLIND, BASELINE = "†", "‡"
-SPEED = (
-    "ms/step, clips/s: a training step of one fold, and clips trained on and evaluated, in whole epochs as measured."
+from dfuse_jax.report.formatting import (
+    CONFIDENCE,
+    count,
+    estimate,
+    format_number,
+    hardware,
+    markdown_list,
+    markdown_table,
+    percent,
 )
 
+MAX_PAIRS = 10  # in the Markdown; the CSV has all
+COLUMNS = ("fusion", "eqs.", "Table 4", "peeked", "accuracy", "balanced", "AUC", "final", "rank", "parameters")
+TIME_COLUMNS = ("ms/step", "clips/s")
+BLIND, TABLE5 = "†", "‡"  # marks of a fusion that cannot see the encoder, and of a value from Table 5
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+
+def fusion_rows(standings: Mapping) -> list[list[str]]:
+    """Returns a row of COLUMNS and TIME_COLUMNS for each fusion."""
+    return [_fusion_row(row, standings["headline"]) for row in standings["rows"]]
 
 
-def _cells(row: Mapping, headline: str) -> list[str]:
-    """One fusion: HEAD, then TIMES."""
-    found = row[headline]
-    mark = "" if row["sees_encoder"] else BLIND
+def _fusion_row(row: Mapping, headline: str) -> list[str]:
+    summary = row[headline]
     return [
-        row["fusion"] + mark,
+        row["fusion"] + ("" if row["sees_encoder"] else BLIND),
         row["equations"] or "-",
-        _number(row["paper"], ".1f") + (BASELINE if row["fusion"] == "none" and row["paper"] else ""),
+        format_number(row["paper"], ".1f") + (TABLE5 if _is_from_table5(row) else ""),
         percent(row["peeked"]["accuracy"]["mean"]),
-        estimate(found["accuracy"]),
-        *(percent(found[metric]["mean"]) for metric in ("balanced_accuracy", "auc")),
+        estimate(summary["accuracy"]),
+        percent(summary["balanced_accuracy"]["mean"]),
+        percent(summary["auc"]["mean"]),
         percent(row["final"]["accuracy"]["mean"]),
-        _number(row["rank"], ".2f"),
-        _number(row["parameters"], ","),
-        _number(row["ms_per_fold_step"], ".1f"),
-        _number(row["clips_per_second"], ".0f"),
+        format_number(row["rank"], ".2f"),
+        format_number(row["parameters"], ","),
+        format_number(row["ms_per_fold_step"], ".1f"),
+        format_number(row["clips_per_second"], ".0f"),
     ]
 
 
-def controls(found: Mapping) -> list[list[str]]:
-    """What a reader needs beside the fusions, in the same columns."""
-    length, majority = found["controls"]["length_only"], found["controls"]["majority"]
-    others = [percent(length[metric]["mean"]) for metric in ("balanced_accuracy", "auc")]
+def _is_from_table5(row: Mapping) -> bool:
+    return row["fusion"] == "none" and row["paper"] is not None
+
+
+def control_rows(standings: Mapping) -> list[list[str]]:
+    """Returns the rows of the controls, in the same columns."""
+    controls = standings["controls"]
+    length_only, majority = controls["length_only"], controls["majority"]
+    cells = [
+        {
+            "fusion": "length only",
+            "accuracy": estimate(length_only["accuracy"]),
+            "balanced": percent(length_only["balanced_accuracy"]["mean"]),
+            "AUC": percent(length_only["auc"]["mean"]),
+        },
+        {"fusion": "majority class", "accuracy": estimate(majority["accuracy"])},
+        {"fusion": "coin flip", "peeked": percent(controls["coin_flip_peeked"])},
+    ]
+    return [[row.get(column, "-") for column in (*COLUMNS, *TIME_COLUMNS)] for row in cells]
+
+
+def legend(standings: Mapping) -> list[str]:
+    """Returns how to read the table."""
+    rows, headline = standings["rows"], standings["headline"]
     lines = [
-        ["length only", "-", "-", "-", estimate(length["accuracy"]), *others],
-        ["majority class", "-", "-", "-", estimate(majority["accuracy"])],
-        ["coin flip", "-", "-", percent(found["controls"]["coin_flip_peeked"])],
+        f"Accuracy [{CONFIDENCE} interval], balanced accuracy and AUC are those of `{headline}`, the headline: "
+        f"{_epoch_of_headline(standings)}. `final` is the accuracy at the last epoch.",
+        _peeked_line(standings),
     ]
-    return [line + ["-"] * (len(HEAD) + len(TIMES) - len(line)) for line in lines]
-
-
-def rows(found: Mapping) -> list[list[str]]:
-    """The table: a fusion a line, then the controls; in columns HEAD, then TIMES."""
-    return [_cells(row, found["headline"]) for row in found["rows"]] + controls(found)
-
-
-def _runs(found: Mapping) -> str:
-    return f"{found['runs']} run{'s' if found['runs'] > 1 else ''}"
-
-
-def legend(found: Mapping) -> list[str]:
-    """How to read the table."""
-    same = any(row["paper"] is not None for row in found["rows"])
-    lines = [
-        f"Accuracy [{LEVEL} interval], balanced accuracy and AUC are `{found['headline']}`'s, the headline: taken at "
-        "the epoch that a subject-disjoint share of the training fold chooses. `final`: the last epoch's accuracy.",
-        "`peeked` is the protocol of the paper's Table 4, and the column to compare with it. It is not a result: it "
-        "picks each fold's epoch by the test videos themselves. A coin flip reaches what its row says.",
-    ]
-    if not same:
+    if all(row["paper"] is None for row in rows):
         lines.append("The paper prints nothing for these data, so its column is empty.")
-    if any(row["fusion"] == "none" and row["paper"] for row in found["rows"]):
-        lines.append(f"{BASELINE} From Table 5: MeshSmileNet, the encoder alone.")
-    if not all(row["sees_encoder"] for row in found["rows"]):
+    if any(_is_from_table5(row) for row in rows):
+        lines.append(f"{TABLE5} From Table 5: MeshSmileNet, the encoder alone.")
+    if not all(row["sees_encoder"] for row in rows):
         lines.append(
-            f"{BLIND} Attends to a single token, so it cannot see the encoder: it judges by the D-Markers alone."
+            f"{BLIND} Attends to a single token, so it cannot see the encoder: its predictions depend on the D-Markers "
+            "alone."
         )
     lines.append("Length only: logistic regression on the number of frames.")
     return lines
 
 
-def methods(found: Mapping) -> list[str]:
-    """How variants are compared."""
-    ranking, pairs = found["ranking"], found["pairs"]
-    tested = [pair for pair in pairs if pair["p_holm"] is not None]
-    below = sum(pair["p_holm"] < ranking["alpha"] for pair in tested)
+def _epoch_of_headline(standings: Mapping) -> str:
+    if standings["epochs"] == 1:
+        return "there is only one epoch, so `validated`, `final` and `peeked` are the same"
+    if standings["headline"] == "final":
+        return "the last epoch counts, since there is no validation share to choose one"
+    return "a validation share of the training fold, with subjects of its own, chooses the epoch"
+
+
+def _peeked_line(standings: Mapping) -> str:
+    line = "`peeked` is the protocol of the paper's Table 4, and the column to compare with it."
+    if standings["epochs"] > 1:
+        line += " It is not a result: it picks each fold's epoch on the test videos themselves."
+    return f"{line} The row `coin flip` shows what a coin reaches under it."
+
+
+def times(standings: Mapping) -> str:
+    """Returns what the columns of times are, and on which hardware they were measured."""
+    environments = [hardware(environment) for environment in standings["environments"]]
+    measured = f"Measured on {environments[0]}."
+    if len(environments) > 1:
+        measured = f"**Measured on different hardware, so they do not compare: {'; '.join(environments)}.**"
+    return (
+        "ms/step, clips/s: a training step of one fold, and clips trained on and evaluated, in whole epochs. "
+        f"{measured}"
+    )
+
+
+def methods(standings: Mapping) -> list[str]:
+    """Returns how the variants are compared."""
+    ranking = standings["ranking"]
+    p_values = [pair["p_holm"] for pair in standings["pairs"] if pair["p_holm"] is not None]
+    different = sum(p < ranking["alpha"] for p in p_values)
     lines = [
-        f"Pairs: corrected resampled t-test (Nadeau and Bengio 2003) on the {found['headline']} accuracies of "
-        f"{found['folds']} folds x {_runs(found)}, n_test/n_train {found['test_to_train']:.3f}; Holm over all "
-        f"{len(tested)} pairs. {below} differ at {ranking['alpha']:g}.",
-        f"Ranks: 1 is best, averaged over {ranking['blocks']} blocks; a block is a fold averaged over its runs, which "
-        "share its test videos. Folds share training videos, so blocks are not quite independent either.",
+        f"Pairs: corrected resampled t-test (Nadeau and Bengio 2003) on the {standings['headline']} accuracies of "
+        f"{count(standings['folds'], 'fold')} x {count(standings['runs'], 'run')}, n_test/n_train "
+        f"{standings['test_to_train']:.3f}; Holm's correction over {count(len(p_values), 'pair')}, of which "
+        f"{different} differ at {ranking['alpha']:g}.",
+        f"Ranks: 1 is best, averaged over {count(ranking['blocks'], 'block')}; a block is a fold averaged over its "
+        "runs, which share its test videos. Folds share training videos, so even blocks are not quite independent.",
     ]
     if ranking["critical_difference"] is not None:
         lines.append(
@@ -99,42 +133,53 @@ def methods(found: Mapping) -> list[str]:
     return lines
 
 
-def markdown(found: Mapping) -> str:
-    """benchmark.md."""
-    data = found["data"]
+def markdown(standings: Mapping) -> str:
+    """Returns benchmark.md."""
     parts = [
-        "# Fusions compared",
-        found["note"],
-        f"{data['videos']} videos of {data['subjects']} subjects, {found['folds']} folds, {_runs(found)}, "
-        f"{found['epochs']} epochs; the same for all. Percent.",
-        *([f"**Still to be run: {', '.join(found['missing'])}.**"] if found["missing"] else []),
-        table((*HEAD, *TIMES), rows(found)),
-        "\n".join(f"* {line}" for line in [*legend(found), SPEED]),
+        "# Comparison of fusions",
+        standings["note"],
+        _size(standings),
+        *([f"**Still to be run: {', '.join(standings['missing'])}.**"] if standings["missing"] else []),
+        markdown_table((*COLUMNS, *TIME_COLUMNS), [*fusion_rows(standings), *control_rows(standings)]),
+        markdown_list([*legend(standings), times(standings)]),
         "![Critical-difference diagram](benchmark.png)",
-        "\n".join(f"* {line}" for line in methods(found)),
+        markdown_list(methods(standings)),
     ]
-    if found["pairs"]:
-        parts += ["The most different pairs; benchmark_pairs.csv has all:", _pairs(found)]
+    if standings["pairs"]:
+        parts += ["The pairs that differ most clearly; benchmark_pairs.csv has all:", _pairs_table(standings)]
     return "\n\n".join(parts) + "\n"
 
 
-def _pairs(found: Mapping) -> str:
-    lines = [
-        [
-            f"{pair['a']} - {pair['b']}",
-            _number(None if pair["difference"] is None else 100 * pair["difference"], "+.1f"),
-            _number(pair["p"], ".3g"),
-            _number(pair["p_holm"], ".3g"),
-        ]
-        for pair in found["pairs"][:SHOWN]
-    ]
-    return table(("pair", "difference, percent", "p", "p (Holm)"), lines)
+def _size(standings: Mapping) -> str:
+    data = standings["data"]
+    size = ", ".join(count(standings[f"{noun}s"], noun) for noun in ("fold", "run", "epoch"))
+    subjects = data["subjects"] or "unknown"
+    return f"{data['videos']} videos of {subjects} subjects, {size}; the same for all fusions. Scores are in percent."
 
 
-def console(found: Mapping) -> str:
-    """The table for a terminal: plain, aligned, under 120 columns."""
-    cells = [HEAD, *(row[: len(HEAD)] for row in rows(found))]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join([row[0].ljust(widths[0]), *(map(str.rjust, row[1:], widths[1:]))]) for row in cells]
-    notes = [textwrap.fill(line, 110, subsequent_indent="  ") for line in legend(found)]
-    return "\n".join(["Percent:", *lines, "", *notes])
+def _pairs_table(standings: Mapping) -> str:
+    rows = []
+    for pair in standings["pairs"][:MAX_PAIRS]:
+        difference = None if pair["difference"] is None else 100 * pair["difference"]
+        rows.append(
+            [
+                f"{pair['a']} - {pair['b']}",
+                format_number(difference, "+.1f"),
+                format_number(pair["p"], ".3g"),
+                format_number(pair["p_holm"], ".3g"),
+            ]
+        )
+    return markdown_table(("pair", "difference, percent", "p", "p (Holm)"), rows)
+
+
+def console(standings: Mapping) -> str:
+    """Returns note, table and legend for a terminal: plain, aligned, under 120 columns wide."""
+    rows = [COLUMNS, *(row[: len(COLUMNS)] for row in [*fusion_rows(standings), *control_rows(standings)])]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    table = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[0] = row[0].ljust(widths[0])
+        table.append("  ".join(cells))
+    notes = [textwrap.fill(line, 110, subsequent_indent="  ") for line in legend(standings)]
+    return "\n".join([textwrap.fill(standings["note"], 110), "", "Percent:", *table, "", *notes])

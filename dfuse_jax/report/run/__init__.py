@@ -1,4 +1,4 @@
-"""The report of a run: what it scored under every protocol, with the controls that a reader needs beside it.
+"""The report of a run: its scores under every protocol, with the controls that a reader needs to judge them.
 
 At the end of a run:
 
@@ -6,42 +6,37 @@ At the end of a run:
     print(run.console(results))
 """
 
-import json
 import os
 import pathlib
+from typing import Any
 
-from dfuse_jax.evaluate import results as numbers
 from dfuse_jax.evaluate.outcome import Outcome
-from dfuse_jax.report.run import curves, words
+from dfuse_jax.evaluate.results import compute_results, predictions_csv
+from dfuse_jax.report.files import write_json, write_text
+from dfuse_jax.report.run import words
+from dfuse_jax.report.run.curves import draw_learning_curves
 from dfuse_jax.report.run.words import console
-from dfuse_jax.runtime.files import atomic
 
 __all__ = ["console", "write"]
 
 
-def write(directory: str | os.PathLike, outcome: Outcome) -> dict:
-    """Writes predictions.csv, learning_curves.png, report.md and, last, results.json: where it is, the run is finished.
+def write(directory: str | os.PathLike, outcome: Outcome) -> dict[str, Any]:
+    """Writes predictions.csv, learning_curves.png, report.md and, last, results.json, which marks a finished run.
 
     Args:
-        directory: made where it is missing; an earlier report in it is replaced.
+        directory: made if it is missing; an earlier report in it is replaced.
         outcome: of the run.
 
     Returns:
-        What results.json holds: name, note, versions, config, data, epochs, runs, folds, seconds, `majority`, and
-        `protocols`, each with its `folds` (one row for each run and fold) and `summary` (mean, low, high, defined).
+        The content of results.json, as `compute_results` describes it.
     """
     directory = pathlib.Path(directory)
-    results = numbers.results(outcome)
+    results = compute_results(outcome)
     directory.mkdir(parents=True, exist_ok=True)
-    # An old results.json beside half of a new report would call that half finished.
+    # An old results.json would call a half-written new report finished.
     (directory / "results.json").unlink(missing_ok=True)
-    _put(directory / "predictions.csv", numbers.predictions(outcome))
-    curves.learning_curves(directory / "learning_curves.png", outcome)
-    _put(directory / "report.md", words.markdown(results))
-    _put(directory / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
+    write_text(directory / "predictions.csv", predictions_csv(outcome))
+    draw_learning_curves(directory / "learning_curves.png", outcome)
+    write_text(directory / "report.md", words.markdown(results))
+    write_json(directory / "results.json", results)
     return results
-
-
-def _put(path: pathlib.Path, content: str) -> None:
-    with atomic(path, "wb") as file:  # UTF-8 whatever the locale
-        file.write(content.encode())

@@ -1,59 +1,82 @@
-"""How a run learned: its learning curves."""
+"""The learning curves of a run."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from dfuse_jax import plotting
 from dfuse_jax.evaluate import metrics
-from dfuse_jax.evaluate.outcome import Outcome, verdicts
+from dfuse_jax.evaluate.outcome import Outcome, predictions_by_protocol
 from dfuse_jax.plotting import BLUE, GREY, ORANGE
 
 
-def learning_curves(path: str | os.PathLike, outcome: Outcome) -> None:
-    """Training loss, accuracy on validation and test videos, and the epochs that were chosen, as a PNG.
+def draw_learning_curves(path: str | os.PathLike, outcome: Outcome) -> None:
+    """Draws training loss, accuracy on validation and test videos, and the epochs that were chosen, as a PNG.
 
-    The loss is the mean over the replicas of a kind, with their range; an accuracy is the mean over replicas.
+    The replicas with a validation share (`validated`) and those on the whole training fold (`final`) are averaged
+    apart: their losses with the range, and their accuracies.
     """
-    figure, (loss, accuracy, chosen) = plotting.figure_of(3, 6.5, (5, 5, 1))
+    figure, (loss, accuracy, chosen) = plotting.stacked_axes(3, 6.5, (5, 5, 1))
     for kind, colour in {"validated": BLUE, "final": ORANGE}.items():
         members = [r for r, replica in enumerate(outcome.replicas) if replica.validated == (kind == "validated")]
         if members:
-            _kind(loss, accuracy, outcome, members, kind, colour)
-    found = verdicts(outcome)
-    for row, (protocol, colour) in enumerate({"validated": BLUE, "peeked": GREY}.items()):
-        at = [verdict.epoch + 1 for verdict in found[protocol]]
-        chosen.plot(at, np.full(len(at), -row), "|", color=colour, markersize=11, markeredgewidth=1.4)
+            _draw_loss(loss, outcome, members, kind, colour)
+            _draw_accuracy(accuracy, outcome, members, kind, colour)
+    if np.isnan(outcome.losses).all():
+        loss.text(0.5, 0.5, "no training loss", transform=loss.transAxes, ha="center")
+        loss.set(yticks=())
+    else:
+        loss.legend(frameon=False, fontsize=9)
+    accuracy.legend(frameon=False, fontsize=9)
     loss.set(ylabel="training loss")
     accuracy.set(ylabel="accuracy", ylim=(-0.02, 1.02))
-    chosen.set(xlabel="epoch", xlim=(0.5, len(outcome.losses) + 0.5), ylim=(-1.6, 0.6))
-    chosen.set(yticks=(0, -1), yticklabels=("validated", "peeked"))
-    chosen.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
-    chosen.set_title("epoch taken, one mark a replica", fontsize=9, loc="left")
-    chosen.grid(False)
-    for axis in (loss, accuracy):
-        axis.legend(frameon=False, fontsize=9)
+    _draw_chosen_epochs(chosen, outcome)
     plotting.save(path, figure, outcome.name)
 
 
-def _kind(loss: Axes, accuracy: Axes, outcome: Outcome, members: list[int], kind: str, colour: str) -> None:
-    """Draws the replicas of one kind: the mean and range of their losses, the mean of their accuracies."""
-    epochs = np.arange(1, len(outcome.losses) + 1)
-    style = {"color": colour, "marker": "o" if len(epochs) == 1 else None}  # one epoch makes no line
-    values = np.ma.masked_invalid(np.asarray(outcome.losses, float)[:, members])
-    loss.plot(epochs, values.mean(axis=1), label=f"{kind}, {len(members)} replicas (mean, range)", **style)
-    loss.fill_between(epochs, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
+def _style(outcome: Outcome, colour: str) -> dict:
+    return {"color": colour, "marker": "o" if outcome.epochs == 1 else None}  # a single epoch makes no line
+
+
+def _draw_loss(axis: Axes, outcome: Outcome, members: Sequence[int], kind: str, colour: str) -> None:
+    """Draws the mean and range of the losses of the replicas of one kind."""
+    epochs = np.arange(1, outcome.epochs + 1)
+    losses = np.ma.masked_invalid(outcome.losses[:, members].astype(float))
+    label = f"{kind}, {len(members)} replicas (mean, range)"
+    axis.plot(epochs, losses.mean(axis=1), label=label, **_style(outcome, colour))
+    axis.fill_between(epochs, losses.min(axis=1), losses.max(axis=1), color=colour, alpha=0.2, linewidth=0)
+
+
+def _draw_accuracy(axis: Axes, outcome: Outcome, members: Sequence[int], kind: str, colour: str) -> None:
+    """Draws the mean accuracy of the replicas of one kind."""
+    epochs = np.arange(1, outcome.epochs + 1)
     videos = "validation" if kind == "validated" else "test"
-    accuracy.plot(epochs, _accuracy(outcome, members), label=f"{kind}, {videos} videos (mean)", **style)
+    accuracy = np.mean([_accuracy(outcome, r) for r in members], axis=0)
+    axis.plot(epochs, accuracy, label=f"{kind}, {videos} videos (mean)", **_style(outcome, colour))
 
 
-def _accuracy(outcome: Outcome, members: list[int]) -> np.ndarray:
-    """[epochs] mean accuracy over the members, each on its validation videos, or on its test videos if it has none."""
-    of_member = []
-    for r in members:
-        replica = outcome.replicas[r]
-        videos, said = (replica.val, outcome.of_val(r)) if replica.validated else (replica.test, outcome.of_test(r))
-        of_member.append(metrics.hits(np.asarray(outcome.labels)[videos], said).mean(axis=-1))
-    return np.mean(of_member, axis=0)
+def _accuracy(outcome: Outcome, r: int) -> Float[np.ndarray, " epochs"]:
+    """Returns the accuracy of replica r on its validation videos, or on its test videos if it has none of those."""
+    replica = outcome.replicas[r]
+    if replica.validated:
+        is_correct = metrics.correct(outcome.labels[replica.val], outcome.validation_probabilities(r))
+    else:
+        is_correct = metrics.correct(outcome.labels[replica.test], outcome.test_probabilities(r))
+    return is_correct.mean(axis=-1)
+
+
+def _draw_chosen_epochs(axis: Axes, outcome: Outcome) -> None:
+    """Marks the epoch that a protocol takes of each replica."""
+    predictions = predictions_by_protocol(outcome)
+    for row, (protocol, colour) in enumerate({"validated": BLUE, "peeked": GREY}.items()):
+        epochs = [fold.epoch + 1 for fold in predictions[protocol] if fold.epoch is not None]
+        axis.plot(epochs, np.full(len(epochs), -row), "|", color=colour, markersize=11, markeredgewidth=1.4)
+    axis.set(xlabel="epoch", xlim=(0.5, outcome.epochs + 0.5), ylim=(-1.6, 0.6))
+    axis.set(yticks=(0, -1), yticklabels=("validated", "peeked"))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=(1, 2, 5, 10)))
+    axis.set_title("chosen epoch, one mark for each replica", fontsize=9, loc="left")
+    axis.grid(False)
