@@ -1,61 +1,18 @@
-"""launch/benchmark.py: the configs, a run, its resumption, refusals."""
+"""launch/benchmark.py as a user meets it: a run, its resumption, refusals."""
 
 import csv
-import importlib.util
 import json
-import re
 
 import pytest
 from ml_collections import ConfigDict
-from scripts import ROOT, TINY, launch, refused
+from scripts import TINY, launch, refused
 
-from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.evaluate import paper
-from dfuse_jax.experiments import compare, recipe
-from dfuse_jax.models.fusion import FUSIONS
+from configs import benchmark as benchmark_recipe
+from dfuse_jax.experiments import compare
 from dfuse_jax.report import comparison
 from dfuse_jax.runtime.errors import UserError
 
 SMALL = ["--config=configs/benchmark.py", *TINY[1:]]
-
-
-# Configs
-
-
-def _config(name, database=None):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"configs/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module, module.get_config(database)
-
-
-def test_every_fusion_has_a_config_and_every_config_a_fusion():
-    assert {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"} == {*FUSIONS, "benchmark"}
-
-
-@pytest.mark.parametrize("fusion", FUSIONS)
-def test_a_config_is_of_its_own_fusion_and_quotes_the_paper(fusion):
-    module, config = _config(fusion, "mmi")
-    recipe.check(config)
-    assert config.model.fusion == fusion and config.data.source == "mmi" and config.name == f"{fusion}-mmi"
-    assert _config(fusion)[1].data.source == "synthetic"
-    assert f"configs/{fusion}.py" in module.__doc__
-    quoted = re.findall(r"(?:UvA-NEMO|MMI|SPOS|BBC) ([\d.]+)", module.__doc__)
-    values = [paper.accuracy(fusion, database) for database in DATABASES]
-    assert [float(value) for value in quoted] == [value for value in values if value is not None]
-    if equations := FUSIONS[fusion].equations:
-        assert re.search(rf"eqs?\. {equations}\b", module.__doc__.splitlines()[0])
-
-
-def test_the_benchmark_has_the_papers_recipe():
-    config = _config("benchmark", "uva_nemo")[1].to_dict()
-    assert config.pop("fusions") == tuple(FUSIONS)
-    single = recipe.get("film", "uva_nemo").to_dict()
-    assert single["model"].pop("fusion") == "film" and single.pop("name") and config.pop("name")
-    assert config == single
-
-
-# The script
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +106,6 @@ def test_bad_input_is_one_clear_line(arguments, words, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_its_config_alone_is_no_recipe_of_a_run():
-    with pytest.raises(UserError, match=r"launch/benchmark\.py"):
-        recipe.check(benchmark_config())
-
-
 @pytest.mark.parametrize(
     ("database", "fields", "words"),
     [
@@ -164,7 +116,7 @@ def test_its_config_alone_is_no_recipe_of_a_run():
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_claimed(database, fields, words, tmp_path):
-    config = benchmark_config(database)
+    config = benchmark_recipe.get_config(database)
     config.update_from_flattened_dict(fields)
     with pytest.raises(UserError, match=words):
         compare.compare(config, tmp_path / "run")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from configs import hadamard
 
+from configs import hadamard
 from dfuse_jax import systems, train
 from dfuse_jax.experiments import crossval
 from dfuse_jax.train import Replica

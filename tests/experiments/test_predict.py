@@ -89,9 +89,7 @@ def test_predict_refuses_what_is_no_finished_run(finished, real_smile, tmp_path)
     results = json.loads((other / "results.json").read_text())
     results["config"]["model"]["mlp"] = 12
     (other / "results.json").write_text(json.dumps(results))
-    refused(
-        launch("predict", "--checkpoint", other, video), "another architecture", "mlp", " 8) there", " 12) here"
-    )
+    refused(launch("predict", "--checkpoint", other, video), "another architecture", "mlp", " 8) there", " 12) here")
 
 
 def test_extracted_files_of_a_short_video_can_be_read_back(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from scripts import ROOT
 
 from dfuse_jax import systems
+from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.evaluate import paper
 from dfuse_jax.experiments import recipe
 from dfuse_jax.models import FUSIONS
@@ -37,7 +38,7 @@ def test_a_config_is_of_its_own_fusion_and_quotes_the_paper(fusion):
     text = load(fusion).__doc__
     assert f"configs/{fusion}.py" in text
     quoted = re.findall(r"(?:UvA-NEMO|MMI|SPOS|BBC) ([\d.]+)", text)
-    values = [paper.accuracy(fusion, database) for database in paper.DATABASES]
+    values = [paper.accuracy(fusion, database) for database in DATABASES]
     assert [float(value) for value in quoted] == [value for value in values if value is not None]
     if equations := FUSIONS[fusion].equations:
         assert re.search(rf"eqs?\. {equations}\b", text.splitlines()[0])
@@ -58,7 +59,7 @@ def test_the_fusions_differ_in_nothing_but_the_fusion(database):
 
 
 def test_the_papers_numbers():
-    """Section 4.1: AdamW, learning rate 5e-4, a tenth of it in the last epoch, batches of 16, 300 epochs, dropout 0.1."""
+    """Section 4.1: AdamW, rate 5e-4, a tenth of it in the last epoch, batches of 16, 300 epochs, dropout 0.1."""
     config = get("hadamard", "uva_nemo")
     train = config.train.to_dict()
     assert (train["epochs"], train["batch_size"], train["clip_frames"]) == (300, 16, 16)
