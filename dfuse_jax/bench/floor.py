@@ -33,7 +33,9 @@ def forward(model: DFuseSmileNet, clips: int = 16, frames: int = 16, itemsize: i
         Part("entry", _maps(points, (6, model.entry)) + 2 * edges * model.entry, activation(3, model.entry) + index)
     ]
     width = model.entry
-    totals = dict.fromkeys(("maps of points", "walk", "aggregation", "LPFA"), (0.0, 0.0))
+    totals: dict[str, tuple[float, float]] = dict.fromkeys(
+        ("maps of points", "walk", "aggregation", "LPFA"), (0.0, 0.0)
+    )
 
     def add(name: str, operations: float, moved: float):
         totals[name] = (totals[name][0] + operations, totals[name][1] + moved)

@@ -27,7 +27,9 @@ def synthetic_inputs(model: DFuseSmileNet, videos: int = 16) -> Inputs:
     """Returns synthetic smiles as training sees them, with made-up D-Markers."""
     samples = synthetic.generate(videos, videos)
     length = np.array([len(sample.landmarks) for sample in samples], np.int32)
-    points = train.end_to_end((scale(model.select(sample.landmarks)) for sample in samples), frames=int(length.sum()))
+    points = train.end_to_end(
+        (scale(np.asarray(model.select(sample.landmarks))) for sample in samples), frames=int(length.sum())
+    )
     return Inputs(
         per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
         per_video={"dmarkers": np.random.default_rng(0).normal(size=(videos, NUM_DMARKERS)).astype(np.float32)},
@@ -37,9 +39,7 @@ def synthetic_inputs(model: DFuseSmileNet, videos: int = 16) -> Inputs:
     )
 
 
-def time_folds(
-    model: DFuseSmileNet, inputs: Inputs, folds: int, kind: str, *, steps: int, seconds: float
-) -> dict[str, object]:
+def time_folds(model: DFuseSmileNet, inputs: Inputs, folds: int, kind: str, *, steps: int, seconds: float) -> dict:
     """Times so many folds at once.
 
     Args:

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from dfuse_jax import systems
 from dfuse_jax.evaluate.results import read_results
 from dfuse_jax.experiments import crossval, recipe, workdir
+from dfuse_jax.experiments.recipe import Config
 from dfuse_jax.models import FUSIONS, sizes
 from dfuse_jax.report import comparison
 from dfuse_jax.runtime import messages
@@ -18,7 +19,7 @@ from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.systems import dfusesmilenet
 
 
-def chosen_fusions(config: ConfigDict) -> list[str]:
+def chosen_fusions(config: Config) -> list[str]:
     """Returns the names in `config.fusions`, each once; an entry may hold several with commas between.
 
     Raises:
@@ -34,12 +35,12 @@ def chosen_fusions(config: ConfigDict) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def shared_config(config: ConfigDict) -> dict:
+def shared_config(config: Config) -> dict:
     """Returns all of a comparison's config but which fusions: what makes variants comparable."""
     return {key: value for key, value in config.to_dict().items() if key != "fusions"}
 
 
-def variant(config: ConfigDict, fusion: str) -> ConfigDict:
+def variant(config: Config, fusion: str) -> Config:
     """Returns the recipe of one fusion."""
     config = ConfigDict(shared_config(config))
     config.name = f"{config.name}-{fusion}"
@@ -47,7 +48,7 @@ def variant(config: ConfigDict, fusion: str) -> ConfigDict:
     return config
 
 
-def describe(config: ConfigDict) -> dict:
+def describe(config: Config) -> dict:
     """Returns what the table says of a variant before it has run: its equations, what it sees, what it learns.
 
     Raises:
@@ -62,7 +63,7 @@ def describe(config: ConfigDict) -> dict:
     return {"equations": fusion.equations, "sees_encoder": fusion.sees_encoder, "parameters": parameters}
 
 
-def compare(config: ConfigDict, directory: pathlib.Path) -> dict:
+def compare(config: Config, directory: pathlib.Path) -> dict:
     """Cross-validates every chosen fusion that is not done yet, and writes the table anew after each.
 
     Of several processes all train, each sees `directory`, and the first alone writes reports.
@@ -90,7 +91,7 @@ def compare(config: ConfigDict, directory: pathlib.Path) -> dict:
 class _Comparison:
     """The variants of a comparison and what has become of them."""
 
-    def __init__(self, variants: Mapping[str, ConfigDict], facts: Mapping, config: Mapping, directory: pathlib.Path):
+    def __init__(self, variants: Mapping[str, Config], facts: Mapping, config: Mapping, directory: pathlib.Path):
         self.variants, self.facts, self.config, self.directory = variants, facts, config, directory
         self.results: dict[str, dict] = messages.by_first(self._finished)
 

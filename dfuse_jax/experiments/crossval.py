@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from dfuse_jax import systems
 from dfuse_jax.data import dataset, folds, load
@@ -18,6 +17,7 @@ from dfuse_jax.data.folds import Fold
 from dfuse_jax.evaluate.outcome import Environment, Outcome
 from dfuse_jax.experiments import recipe, workdir
 from dfuse_jax.experiments.progress import ProgressBar
+from dfuse_jax.experiments.recipe import Config
 from dfuse_jax.experiments.replicas import make_replicas
 from dfuse_jax.report import run as report
 from dfuse_jax.runtime import messages
@@ -47,7 +47,7 @@ class Data(NamedTuple):
         return {"videos": len(self.samples), "folds": len(self.folds), "crc32": crc}
 
 
-def read_data(config: ConfigDict) -> Data:
+def read_data(config: Config) -> Data:
     """Reads or makes the samples and folds of a recipe; raises UserError for data that cannot be."""
     recipe.check(config)
     samples, parts = load.read(config.data, config.cv, config.seed, messages.say)
@@ -56,7 +56,7 @@ def read_data(config: ConfigDict) -> Data:
 
 
 def cross_validate(
-    config: ConfigDict, directory: pathlib.Path, data: Data | None = None, inputs: Inputs | None = None
+    config: Config, directory: pathlib.Path, data: Data | None = None, inputs: Inputs | None = None
 ) -> dict | None:
     """Fits and tests every fold, and writes the report into `directory`; goes on where an earlier call stopped.
 
@@ -114,7 +114,7 @@ def _is_finished(directory: pathlib.Path, config: Mapping) -> bool:
     return (directory / "results.json").exists()
 
 
-def _check_batch(config: ConfigDict, folds: Sequence[Fold]) -> None:
+def _check_batch(config: Config, folds: Sequence[Fold]) -> None:
     # Up to the paper's batch a smaller fold still trains, on batches in which some of its videos come twice.
     batch = config.train.batch_size
     smallest = min(len(fold.train) for fold in folds)
@@ -125,12 +125,10 @@ def _check_batch(config: ConfigDict, folds: Sequence[Fold]) -> None:
         )
 
 
-def _run(
-    config: ConfigDict, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float
-) -> Outcome:
+def _run(config: Config, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float) -> Outcome:
     """Fits and tests all replicas; returns what they gave."""
     inputs = shuffled(inputs, config.data.shuffle, config.seed)
-    labels, subjects = inputs.label.astype(int), dataset.subjects(data.samples)
+    labels, subjects = np.asarray(inputs.label, int), dataset.subjects(data.samples)
     replicas = make_replicas(
         data.folds,
         labels,
@@ -149,7 +147,7 @@ def _run(
         subjects=subjects,
         subjects_known=all(sample.subject is not None for sample in data.samples),
         labels=labels,
-        frames=inputs.length,
+        frames=np.asarray(inputs.length),
         replicas=replicas,
         losses=history.losses,
         probabilities=history.probabilities,
@@ -162,7 +160,7 @@ def _run(
     )
 
 
-def _environment(config: ConfigDict, devices: Sequence[jax.Device]) -> Environment:
+def _environment(config: Config, devices: Sequence[jax.Device]) -> Environment:
     return Environment(
         platform=devices[0].platform,
         device_kind=devices[0].device_kind,

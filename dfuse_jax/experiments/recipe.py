@@ -3,13 +3,14 @@
 A recipe is a config in configs/; its numbers stand there.
 """
 
-from ml_collections import ConfigDict
+from typing import Any, TypeAlias
 
 from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.data.load import SOURCES
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.systems import checks
 
+Config: TypeAlias = Any  # a ConfigDict of ml_collections, whose fields have no types
 SHUFFLES = ("nothing", "dmarkers", "labels")
 FOLDER = "folder"
 FOLDS_OF_A_FOLDER = 10
@@ -31,7 +32,7 @@ def folds(database: str) -> int:
     return FOLDS_OF_A_FOLDER if source(database) == FOLDER else DATABASES[database].folds
 
 
-def note(config: ConfigDict) -> str:
+def note(config: Config) -> str:
     """Returns what a reader must know of a run before its numbers: the recipe's own note, and what the data are."""
     notes = [config.note]
     if config.data.source == "synthetic":
@@ -43,7 +44,7 @@ def note(config: ConfigDict) -> str:
     return " ".join(notes)
 
 
-def check(config: ConfigDict) -> None:
+def check(config: Config) -> None:
     """Raises UserError for a value that cannot be, and names its field; the system checks its own sections."""
     if "fusions" in config:
         raise UserError("config is the recipe of a comparison, not of one run.", remedy="benchmark")

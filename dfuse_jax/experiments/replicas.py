@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from dfuse_jax.data import folds as _folds
 from dfuse_jax.data.folds import Fold
@@ -11,7 +12,7 @@ from dfuse_jax.train import Replica
 
 def make_replicas(
     folds: Sequence[Fold],
-    labels: Sequence[int],
+    labels: Int[np.ndarray, " videos"],
     subjects: Sequence[str],
     *,
     runs: int = 1,
@@ -23,12 +24,12 @@ def make_replicas(
     First come those on all training videos of a fold, whose models are kept for predictions; then those that give up a
     share of the subjects, which chooses their epoch.
     """
-    labels, subjects = np.asarray(labels), np.asarray(subjects)
+    people = np.asarray(subjects)
     whole, validated = [], []
     for run in range(runs):
         for number, fold in enumerate(folds):
             split_seed = int(np.random.SeedSequence([seed, run, number]).generate_state(1)[0])
-            train, val = _folds._give_up_share(fold, labels, subjects, validation_share, split_seed)
+            train, val = _folds._give_up_share(fold, labels, people, validation_share, split_seed)
             whole.append(Replica(run, number, fold.train, np.array([], int), fold.test))
             validated.append(Replica(run, number, train, val, fold.test))
     return whole + validated

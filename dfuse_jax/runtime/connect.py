@@ -49,12 +49,11 @@ def joined(coordinator: str | None, process_id: int | None, num_processes: int |
 
 def _connect(coordinator: str | None, process_id: int | None, num_processes: int | None) -> None:
     """Joins the other processes of the arguments or of a SLURM step; does nothing where there are none."""
-    given = [argument is not None for argument in (coordinator, process_id, num_processes)]
-    if not any(given):
+    if coordinator is None and process_id is None and num_processes is None:
         if _slurm_tasks() > 1:
             _initialize("SLURM", {})
         return
-    if not all(given):
+    if coordinator is None or process_id is None or num_processes is None:
         raise UserError("coordinator, process_id and num_processes must be given together, or none of them.")
     if not 0 <= process_id < num_processes:
         raise UserError(f"process_id is {process_id}; it must be from 0 to {num_processes - 1} (num_processes).")

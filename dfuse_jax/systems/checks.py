@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dfuse_jax.runtime.errors import UserError
 
@@ -22,7 +23,8 @@ def within(config: Mapping, section: str, names: Sequence[str], *, low: float, h
             raise UserError(f"config.{section}.{name} is {value}; it must be {limits}.")
 
 
-def _value(config: Mapping, field: str):
+def _value(config: Mapping, field: str) -> Any:
+    value: Any = config
     for name in field.split("."):
-        config = config[name]
-    return config
+        value = value[name]
+    return value

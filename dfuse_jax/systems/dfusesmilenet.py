@@ -63,7 +63,7 @@ class Network:
 
     model: DFuseSmileNet
 
-    def init(self, key: Array, clip: Mapping, video: Mapping) -> dict:
+    def init(self, key: Array, clip: Mapping, video: Mapping) -> Mapping:
         """Returns the model's variables."""
         return self.model.init(key, clip["points"], video["dmarkers"], neighbours=clip["neighbours"])
 
@@ -75,12 +75,12 @@ class Network:
         *,
         train: bool = False,
         dropout: Float[Array, ""] | float = 0.0,
-        rngs: Mapping | None = None,
+        rngs: dict | None = None,
         mutable: Any = False,
     ) -> Any:
         """Returns the logits; with `mutable`, also the collections of these names."""
         model = self.model.clone(dropout=dropout)
-        result = model.apply(
+        result: Any = model.apply(
             variables,
             clip["points"],
             video["dmarkers"],
@@ -122,7 +122,7 @@ def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str,
     """
     length = np.array([len(sample.landmarks) for sample in samples], np.int32)
     precision = jnp.result_type(float)
-    scaled = (scale(model.select(sample.landmarks)) for sample in samples)
+    scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
     points = end_to_end(scaled, frames=int(length.sum()), dtype=precision)
     return Inputs(
         per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},

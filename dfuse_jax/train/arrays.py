@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from dfuse_jax.train.tuning import Tuning
+from dfuse_jax.train.tuning import AnyArray, Tuning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Inputs(NamedTuple):
 
     per_frame: Any
     per_video: Any
-    first: Int[Array, " videos"]
-    length: Int[Array, " videos"]
-    label: Float[Array, " videos"]
+    first: Int[AnyArray, " videos"]
+    length: Int[AnyArray, " videos"]
+    label: Float[AnyArray, " videos"]
 
 
 class Assignment(NamedTuple):
@@ -63,12 +63,12 @@ class Assignment(NamedTuple):
         tuning: the settings that may differ between replicas.
     """
 
-    run: Int[Array, ""]
-    fold: Int[Array, ""]
-    validated: Int[Array, ""]
-    train: Int[Array, " train"]
-    train_size: Int[Array, ""]
-    evaluate: Int[Array, " evaluate"]
+    run: Int[AnyArray, ""]
+    fold: Int[AnyArray, ""]
+    validated: Int[AnyArray, ""]
+    train: Int[AnyArray, " train"]
+    train_size: Int[AnyArray, ""]
+    evaluate: Int[AnyArray, " evaluate"]
     tuning: Tuning
 
 

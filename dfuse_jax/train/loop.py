@@ -66,7 +66,6 @@ def train(
         settings=settings,
         placement=_place(jax.local_devices() if devices is None else devices, size or len(replicas)),
         shapes=state_shapes(network, settings, assignment, inputs),
-        checkpoints=checkpoints,
         size=size or len(replicas),
     )
     history = History.empty(settings.epochs, *assignment.evaluate.shape)
@@ -74,8 +73,8 @@ def train(
         _Pass(number, members, list(replicas[members.start : members.stop]), history.of(members))
         for number, members in enumerate(passes(len(replicas), run.size))
     ]
-    for group in groups:
-        run.resume(group)
+    for group in groups if checkpoints is not None else ():
+        run.resume(group, checkpoints)
 
     def report() -> Progress:
         progress = Progress(
@@ -97,11 +96,12 @@ def train(
             slots = run.placement.spread(rows(assignment, group.members))
             state = run.begin(group, slots, inputs)
             while group.done < settings.epochs:
-                state, *results = run.epoch(state, slots, inputs, group.done)
-                stop = group.record(messages.exchange([*results, stopping()]))
-                last = group.done == settings.epochs
-                if checkpoints is not None and (last or stop or group.done % checkpoints.every == 0):
-                    state = run.save(group, state)
+                state, losses, probabilities = run.epoch(state, slots, inputs, group.done)
+                stop = group.record(messages.exchange([losses, probabilities, stopping()]))
+                if checkpoints is not None:
+                    last = group.done == settings.epochs
+                    if last or stop or group.done % checkpoints.every == 0:
+                        state = run.save(group, state, checkpoints)
                 progress = report()
                 if stop and progress.done < progress.total:
                     raise KeyboardInterrupt
@@ -197,22 +197,19 @@ class _Run:
     settings: Settings
     placement: Placement
     shapes: State  # of one replica
-    checkpoints: Checkpoints | None
     size: int  # replicas of a pass
 
-    def resume(self, group: _Pass) -> None:
+    def resume(self, group: _Pass, checkpoints: Checkpoints) -> None:
         """Takes a pass as far as its newest checkpoint that all processes can read."""
-        if self.checkpoints is None:
-            return
         first = group.number * self.settings.epochs
         last = first + self.settings.epochs
-        numbers = messages.by_first(lambda: self.checkpoints.numbers)
+        numbers = messages.by_first(lambda: checkpoints.numbers)
         candidates = [number for number in numbers if first < number <= last]
         state = jax.tree.map(self.placement.global_shape, self.shapes)
         for number in reversed(candidates):
             wanted = None if number == last else state  # finished passes need not be read to the end
-            restored = self.checkpoints.restore(number, state=wanted, history=group.history)
-            if all(messages.exchange(restored is not None)):
+            restored = checkpoints.restore(number, state=wanted, history=group.history)
+            if all(messages.exchange(restored is not None)) and restored is not None:
                 saved, history = restored
                 group.history.losses[:] = history.losses
                 group.history.probabilities[:] = history.probabilities
@@ -221,7 +218,7 @@ class _Run:
                 return
         if candidates:
             raise UserError(
-                f"{self.checkpoints.directory}: all checkpoints are damaged ({', '.join(map(str, candidates))}). "
+                f"{checkpoints.directory}: all checkpoints are damaged ({', '.join(map(str, candidates))}). "
                 "Delete these folders to train what they hold from its beginning."
             )
 
@@ -239,19 +236,19 @@ class _Run:
             state, losses, probabilities = self._run_epoch(state, slots, inputs, on_devices)
             return state, *self.placement.fetch((losses, probabilities))
 
-    def save(self, group: _Pass, state: State) -> State | None:
-        """Saves a pass and returns its state again; after the last epoch without the optimiser's, and None."""
+    def save(self, group: _Pass, state: State, checkpoints: Checkpoints) -> State:
+        """Saves a pass and returns its state again; after the last epoch without the optimiser's."""
         epochs = self.settings.epochs
         finished = group.done == epochs
         joined = self.placement.join(state.trained() if finished else state)
-        self.checkpoints.save(
+        checkpoints.save(
             group.number * epochs + group.done,
             joined,
             group.history,
             keep=range(epochs, group.number * epochs + 1, epochs),
             description={"replicas_per_pass": self.size},
         )
-        return None if finished else self.placement.split(joined)
+        return self.placement.split(joined)
 
     @property
     def _initialise(self) -> Callable:

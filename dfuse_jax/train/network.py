@@ -1,5 +1,6 @@
 """What training may assume of a network, and nothing else of a model."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ class Network(Protocol):
     standardised, with leaves [B, ...].
     """
 
-    def init(self, key: Array, clip: Any, video: Any) -> dict:
+    def init(self, key: Array, clip: Any, video: Any) -> Mapping:
         """Returns the variables before the first step: "params" and other collections, such as "batch_stats"."""
         ...
 

@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 OPTIMIZERS = ("adamw", "sgd")
+AnyArray = Array | np.ndarray  # on a device or on the host
 
 
 class Tuning(NamedTuple):
@@ -26,17 +27,23 @@ class Tuning(NamedTuple):
         seed: all random keys derive from it, the run, the fold, the kind of replica and the epoch.
     """
 
-    learning_rate: Float[Array, ""] | float = 5e-4
-    last_epoch_factor: Float[Array, ""] | float = 0.1
-    weight_decay: Float[Array, ""] | float = 0.0
-    dropout: Float[Array, ""] | float = 0.1
-    seed: Int[Array, ""] | int = 0
+    learning_rate: Float[AnyArray, ""] | float = 5e-4
+    last_epoch_factor: Float[AnyArray, ""] | float = 0.1
+    weight_decay: Float[AnyArray, ""] | float = 0.0
+    dropout: Float[AnyArray, ""] | float = 0.1
+    seed: Int[AnyArray, ""] | int = 0
 
     @staticmethod
     def stack(each: "Sequence[Tuning]") -> "Tuning":
         """Stacks the tunings of R replicas: arrays [R] on the host, in JAX's default precision."""
-        dtypes = Tuning(*[jnp.result_type(float)] * 4, np.uint32)
-        return Tuning(*(np.array(values, dtype) for values, dtype in zip(zip(*each, strict=True), dtypes, strict=True)))
+        precision = jnp.result_type(float)
+        return Tuning(
+            learning_rate=np.array([tuning.learning_rate for tuning in each], precision),
+            last_epoch_factor=np.array([tuning.last_epoch_factor for tuning in each], precision),
+            weight_decay=np.array([tuning.weight_decay for tuning in each], precision),
+            dropout=np.array([tuning.dropout for tuning in each], precision),
+            seed=np.array([tuning.seed for tuning in each], np.uint32),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Optimizer:
         if self.name not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {self.name!r}; known: {', '.join(OPTIMIZERS)}.")
 
-    def transformation(self, weight_decay: Float[Array, ""] | float) -> optax.GradientTransformation:
+    def transformation(self, weight_decay: Float[AnyArray, ""] | float) -> optax.GradientTransformation:
         """Returns the optimiser without its learning rate, which every step multiplies in."""
         decay = optax.add_decayed_weights(weight_decay)
         if self.name == "sgd":
@@ -99,7 +106,7 @@ class Settings:
     optimizer: Optimizer = Optimizer()
 
 
-def random_key(tuning: Tuning, *numbers: Int[Array, ""] | int) -> jax.Array:
+def random_key(tuning: Tuning, *numbers: Int[AnyArray, ""] | int) -> jax.Array:
     """Returns the random key of a replica for a purpose, told apart by numbers, whoever trains beside it."""
     key = jax.random.key(tuning.seed)
     for number in numbers:
