@@ -66,7 +66,9 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for note in (*plan.notes, *([unusual] if unusual else []), *left_out):
             print(f"{self.name}: {note}")
         folds = splits.to_folds(plan.splits, loaded) if plan.splits else self._make_folds(loaded)
-        self.info.metadata.update(folds="published" if plan.splits else "made", left_out=outcome.failed)
+        metadata = self.info.metadata
+        assert metadata is not None  # as `_info` made it
+        metadata.update(folds="published" if plan.splits else "made", left_out=outcome.failed)
         return {
             f"fold_{number}": self._generate_examples([loaded[i] for i in fold.test])
             for number, fold in enumerate(folds, 1)
