@@ -40,13 +40,14 @@ def photographed() -> Float[np.ndarray, "478 3"]:
     """
     try:
         import cv2
+        import mediapipe
         import skimage.data
-        from mediapipe.python.solutions import face_mesh
     except ImportError as error:
         raise UserError(f'{error}. Install what is missing: pip install "dfuse_jax[extract]" scikit-image') from error
     image = cv2.resize(skimage.data.astronaut()[CROP], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
+    face_mesh = mediapipe.solutions.face_mesh  # pyright: ignore[reportAttributeAccessIssue]: it is imported at run time
     with face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
-        faces = mesh.process(image).multi_face_landmarks  # pyright: ignore[reportAttributeAccessIssue]: a NamedTuple
+        faces = mesh.process(image).multi_face_landmarks
     return np.array([(point.x, point.y, point.z) for point in faces[0].landmark])
 
 
