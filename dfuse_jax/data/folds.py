@@ -65,10 +65,10 @@ def split_training(
     """Splits the training videos of a fold into those that train and about `share` of them that choose the epoch.
 
     Args:
-        fold: of which the test videos are left alone.
+        fold: only its training videos are split.
         labels: of all videos, 1 spontaneous, 0 posed.
         subjects: of all videos; none is on both sides of the split.
-        share: the part of the training videos that is to choose the epoch; whole subjects, so it is met roughly.
+        share: the share of the training videos that chooses the epoch; approximate, since subjects stay whole.
         seed: determines the order of the subjects.
 
     Returns:

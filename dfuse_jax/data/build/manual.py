@@ -1,4 +1,4 @@
-"""The folder into which a researcher puts a database's videos: what belongs there, and a plan for what is there."""
+"""The folder into which a researcher puts the videos of a database: instructions, and a plan of the extraction."""
 
 import pathlib
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def plan(root: pathlib.Path, database: str) -> Plan:
             splits.check_labels(published, database)
             labels = splits.collect_labels(published)
         else:
-            labels = _all_labels_from_names(videos, root, database)
+            labels = _require_labels(videos, root, database)
         absent = sorted(labels.keys() - videos.keys())
         if absent:
             raise _missing(root, database, f"{len(absent)} of {len(labels)} videos are missing, first {absent[0]}")
@@ -111,7 +111,7 @@ def _find_videos(root: pathlib.Path, database: str) -> dict[str, pathlib.Path]:
     return videos
 
 
-def _all_labels_from_names(videos: Mapping[str, pathlib.Path], root: pathlib.Path, database: str) -> dict[str, int]:
+def _require_labels(videos: Mapping[str, pathlib.Path], root: pathlib.Path, database: str) -> dict[str, int]:
     if DATABASES[database].name_pattern is None:
         raise _missing(root, database, "no labels, neither labels/<fold>/ nor labels.csv,")
     labels, unnamed = labels_from_names(database, videos)

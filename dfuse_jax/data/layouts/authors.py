@@ -61,7 +61,7 @@ def read(root: pathlib.Path, database: str) -> Dataset:
                 f"{root / 'npy' / absent[0]}{SUFFIX}{_other_files(root)}",
             )
     else:
-        labels = _all_labels_from_names(paths, database, root)
+        labels = _require_labels(paths, database, root)
     samples = [_read_sample(paths[video], video, labels[video], database) for video in sorted(labels)]
     notes = []
     extra = sorted(paths.keys() - labels.keys())
@@ -83,7 +83,7 @@ def _landmark_files(root: pathlib.Path) -> dict[str, pathlib.Path]:
     return paths
 
 
-def _all_labels_from_names(videos: Iterable[str], database: str, root: pathlib.Path) -> dict[str, int]:
+def _require_labels(videos: Iterable[str], database: str, root: pathlib.Path) -> dict[str, int]:
     """Returns {video: label}; raises UserError if there are no videos, or a name gives no label."""
     if DATABASES[database].name_pattern is None:
         raise missing(database, str(root), f"no folds in {root / 'labels'}, and its videos' names give no labels")
@@ -99,7 +99,7 @@ def _all_labels_from_names(videos: Iterable[str], database: str, root: pathlib.P
 
 
 def _other_files(root: pathlib.Path) -> str:
-    """Describes files with other suffixes that lie beside the landmark files; empty if there are none."""
+    """Describes files in the same folder with other suffixes, which may be misnamed; empty if there are none."""
     others = [path.name for path in visible(root, "npy/*") if not path.name.endswith(SUFFIX)]
     if not others:
         return ""
