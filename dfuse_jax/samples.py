@@ -19,6 +19,9 @@ from dfuse_jax.runtime.files import atomic
 SCALE_MIN = np.array([0.06372425, 0.05751023, -0.08976112], np.float32)
 SCALE_MAX = np.array([0.63246971, 1.01475966, 0.14436169], np.float32)
 
+# MediaPipe's coordinates leave the image a little where a face does (x, y and z from -0.5 to 1.5); pixels exceed these.
+COORDINATE_MIN, COORDINATE_MAX = -1, 2
+
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
@@ -64,6 +67,9 @@ def validate(sample: Sample) -> Sample:
         raise UserError(f"{sample.name}: landmarks have shape {shape}, expected [frames, {NUM_LANDMARKS}, 3].")
     if shape[0] == 0:
         raise UserError(f"{sample.name}: has no frames. Extract the video again or leave it out.")
+    dtype = np.asarray(sample.landmarks).dtype
+    if dtype.kind not in "iuf":
+        raise UserError(f"{sample.name}: landmarks are of type {dtype}, expected float32.")
     finite = np.isfinite(sample.landmarks).all(axis=-1)
     if not finite.all():
         frame, landmark = np.argwhere(~finite)[0]
@@ -71,6 +77,7 @@ def validate(sample: Sample) -> Sample:
             f"{sample.name}: landmark {landmark} of frame {frame} is NaN or infinite "
             f"({(~finite).any(axis=1).sum()} such frames). Extract the video again or leave it out."
         )
+    _check_coordinates(sample.name, np.asarray(sample.landmarks))
     if not (np.isfinite(sample.fps) and sample.fps > 0):
         raise UserError(f"{sample.name}: the frame rate is {sample.fps}, expected a positive number.")
     if min(sample.image_size) <= 0:
@@ -78,6 +85,31 @@ def validate(sample: Sample) -> Sample:
     if sample.label not in (None, 0, 1):
         raise UserError(f"{sample.name}: the label is {sample.label!r}, expected 1 (spontaneous) or 0 (posed).")
     return sample
+
+
+def _check_coordinates(name: str, landmarks: np.ndarray) -> None:
+    """Raises UserError for coordinates that are not fractions of the image, and for frames without a face.
+
+    Args:
+        name: of the sample.
+        landmarks: [T, 478, 3], finite numbers.
+    """
+    outside = (landmarks < COORDINATE_MIN) | (landmarks > COORDINATE_MAX)
+    if outside.any():
+        frame, landmark, axis = np.argwhere(outside)[0]
+        side = "height" if axis == 1 else "width"  # z is in the scale of x
+        raise UserError(
+            f"{name}: {'xyz'[axis]} of frame {frame} is {landmarks[frame, landmark, axis]:g}: pixels? expected "
+            f"fractions of the image's {side}."
+        )
+    empty = np.flatnonzero(~landmarks.any(axis=(1, 2)))
+    if len(empty):
+        raise UserError(
+            f"{name}: no face in {len(empty)} frames, first in frame {empty[0]} (all its landmarks are 0). Extract the "
+            "video again or leave it out."
+        )
+    if landmarks.dtype.kind != "f":
+        raise UserError(f"{name}: landmarks are whole numbers ({landmarks.dtype}), expected fractions of the image.")
 
 
 def encode(sample: Sample, record: Mapping | None = None) -> bytes:

@@ -3,8 +3,8 @@
 python launch/build.py uva_nemo --manual_dir DIR --data_dir DATA
 python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DATA
 
-It is tfds' own command with all its flags. `tfds` itself (4.9.10) starts only where TensorFlow, Apache Beam and
-mlcroissant are installed, which others of its commands need; there, it is
+It is the command of TFDS itself, with all its flags. `tfds` (4.9.10) starts only where TensorFlow, Apache Beam and
+mlcroissant are installed, which its other commands need; there, it is
 `tfds build uva_nemo --imports dfuse_jax.data.build.builders ...`.
 """
 
@@ -14,31 +14,31 @@ import sys
 from absl import logging
 
 from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.data.layouts.tfds import find, require
+from dfuse_jax.data.layouts import tfds
 from dfuse_jax.runtime import cli
+from dfuse_jax.runtime.errors import UserError
 
 
 def main(argv):
-    """Builds the data sets named; tfds parses the command line."""
-    require()
-    logging.set_verbosity(logging.ERROR)  # it warns of data sets that are not there yet
+    """Builds the data sets that are named; TFDS parses the command line."""
+    tfds.require()
+    logging.set_verbosity(logging.ERROR)  # it warns of data sets that do not exist yet
     from tensorflow_datasets.scripts.cli import build, cli_utils
 
-    parse = cli_utils.make_flags_parser(build.Args, description=__doc__)
+    parse = cli_utils.make_flags_parser(build.Args, description=str(__doc__))
     args = parse([*argv, "--imports=dfuse_jax.data.build.builders"])
     names = args.positional_datasets + args.datasets
     if not names or set(names) - set(DATABASES):
-        raise cli.UserError(f"name one of {', '.join(DATABASES)}, not {', '.join(names) or 'nothing'}.")
+        raise UserError(f"name one of {', '.join(DATABASES)}, not {', '.join(names) or 'nothing'}.")
     for name in names:
-        if not args.debug.overwrite and (built := find(pathlib.Path(args.paths.data_dir), name)):
-            print(
-                f"{built}: is there already and kept; --overwrite builds it anew, from what is extracted.", flush=True
-            )
+        built = tfds.find(pathlib.Path(args.paths.data_dir), name)
+        if built is not None and not args.debug.overwrite:
+            print(f"{built}: exists and is kept; --overwrite builds it anew, from what is extracted.", flush=True)
     try:
         args.execute()
-    except (OSError, RuntimeError) as error:  # array_record's for a full disk
-        what = " ".join(str(error).split())
-        raise cli.UserError(f"{what}. The same command goes on from the landmarks that are extracted.") from error
+    except (OSError, RuntimeError) as error:  # a RuntimeError by array_record for a full disk
+        reason = " ".join(str(error).split())
+        raise UserError(f"{reason}. The same command goes on from the landmarks that are extracted.") from error
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Data sets: labelled smiles as landmarks, from files or synthetic, and the folds that they are split into."""

@@ -1,9 +1,10 @@
-"""The four databases of smiles: what their files do not say, and what the names of their videos do."""
+"""The four databases of smiles: what their files do not say, and what the names of their videos say."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from dfuse_jax.data.dataset import list_labels
 from dfuse_jax.samples import Sample
 
 
@@ -11,13 +12,13 @@ class Database(NamedTuple):
     """A database of smiles.
 
     Attributes:
-        title: as its owners call it.
+        title: its owners' name for it.
         owner: who hands it out, under an agreement.
-        folds: how many the published protocol has.
+        folds: the number of folds in the published protocol.
         image_size: (width, height) in pixels, by label.
         fps: frames per second, by label.
-        name: pattern of a video's name: its group `spontaneous` is there for spontaneous smiles only, `subject` tells
-            who smiles. None: the names tell neither.
+        name_pattern: a regular expression for the names of the videos. Its group `spontaneous` matches in the names of
+            spontaneous smiles only, its group `subject` is the person. None: the names give neither.
     """
 
     title: str
@@ -25,7 +26,7 @@ class Database(NamedTuple):
     folds: int
     image_size: dict[int, tuple[int, int]]
     fps: dict[int, float]
-    name: str | None
+    name_pattern: str | None
 
 
 DATABASES = {
@@ -35,7 +36,7 @@ DATABASES = {
         folds=10,
         image_size={0: (1920, 1080), 1: (1920, 1080)},
         fps={0: 50, 1: 50},
-        name=r"(?P<subject>\d+)_(deliberate|(?P<spontaneous>spontaneous))_smile_\d+",
+        name_pattern=r"(?P<subject>\d+)_(deliberate|(?P<spontaneous>spontaneous))_smile_\d+",
     ),
     "mmi": Database(
         title="MMI",
@@ -43,7 +44,7 @@ DATABASES = {
         folds=9,
         image_size={0: (720, 576), 1: (640, 480)},
         fps={0: 25, 1: 29},
-        name=None,
+        name_pattern=None,
     ),
     "spos": Database(
         title="SPOS",
@@ -51,7 +52,7 @@ DATABASES = {
         folds=7,
         image_size={0: (640, 480), 1: (640, 480)},
         fps={0: 25, 1: 25},
-        name=r"(posed|(?P<spontaneous>spontaneous))_(?P<subject>[^-]+)-\d+",
+        name_pattern=r"(posed|(?P<spontaneous>spontaneous))_(?P<subject>[^-]+)-\d+",
     ),
     "bbc": Database(
         title="BBC",
@@ -59,35 +60,56 @@ DATABASES = {
         folds=10,
         image_size={0: (314, 286), 1: (314, 286)},
         fps={0: 25, 1: 25},
-        name=r"(?P<subject>(posed|(?P<spontaneous>Genuine))_.+)",  # one video a subject
+        name_pattern=r"(?P<subject>(posed|(?P<spontaneous>Genuine))_.+)",  # one video a subject
     ),
 }
 
 
-class Told(NamedTuple):
-    """What a video's name tells: label (1 spontaneous, 0 posed) and subject, None where it does not."""
+class VideoName(NamedTuple):
+    """What the name of a video says.
+
+    Attributes:
+        label: 1 spontaneous, 0 posed; None: the name does not say.
+        subject: the person; None: the name does not say.
+    """
 
     label: int | None
     subject: str | None
 
 
-def told(database: str, video: str) -> Told:
-    """What the name of a database's video tells; nothing if it is not named as that database's videos are."""
-    pattern = DATABASES[database].name
+def parse_name(database: str, video: str) -> VideoName:
+    """Returns the label and the subject in a video's name, None for both if the database does not name videos so."""
+    pattern = DATABASES[database].name_pattern
     match = re.fullmatch(pattern, video) if pattern else None
-    return Told(int(match["spontaneous"] is not None), match["subject"]) if match else Told(None, None)
+    if match is None:
+        return VideoName(label=None, subject=None)
+    return VideoName(label=int(match["spontaneous"] is not None), subject=match["subject"])
 
 
-def odd(samples: Sequence[Sample], name: str) -> str | None:
-    """Says so if videos have another frame rate or size than that database's; re-encoded ones do."""
-    database = DATABASES[name]
-    strange = [
-        (sample, f"{sample.fps:g} fps, {sample.image_size}", f"{database.fps[sample.label]} fps, {size}")
-        for sample in samples
-        if tuple(sample.image_size) != (size := database.image_size[sample.label])
-        or abs(sample.fps - database.fps[sample.label]) > 1  # 29.97 is called 29
+def labels_from_names(database: str, videos: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+    """Returns {video: label} of the videos whose names give their labels, and the other names; both sorted."""
+    labels, unnamed = {}, []
+    for video in sorted(videos):
+        label = parse_name(database, video).label
+        if label is None:
+            unnamed.append(video)
+        else:
+            labels[video] = label
+    return labels, unnamed
+
+
+def unusual_format(samples: Sequence[Sample], database: str) -> str | None:
+    """Describes videos whose frame rate or size is not the database's, as after re-encoding; None if there are none."""
+    fps, image_size = DATABASES[database].fps, DATABASES[database].image_size
+    unusual = [
+        (sample, label)
+        for sample, label in zip(samples, list_labels(samples), strict=True)
+        if tuple(sample.image_size) != image_size[label] or abs(sample.fps - fps[label]) > 1  # the owners call 29.97 29
     ]
-    if not strange:
+    if not unusual:
         return None
-    sample, found, expected = strange[0]
-    return f"{len(strange)} videos are not as their owners hand them out, first {sample.name}: {found}, not {expected}"
+    sample, label = unusual[0]
+    return (
+        f"{len(unusual)} videos are not as their owners hand them out, first {sample.name}: "
+        f"{sample.fps:g} fps, {sample.image_size}, not {fps[label]} fps, {image_size[label]}"
+    )

@@ -1,46 +1,66 @@
-"""A data set: samples, the folds that come with it, and its balance in words."""
+"""A data set: samples, the folds that come with it, and a description of both in words."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from dfuse_jax.data.folds import Fold
+from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 
 
 class Dataset(NamedTuple):
-    """What a reader found.
+    """Samples and folds.
 
     Attributes:
-        samples: sorted by name.
-        folds: those that come with the data; none: they are to be made.
-        note: what else a user must know of the data, a line each.
+        samples: sorted by name, all with a label.
+        folds: the folds that come with the data; empty if they are still to be made.
+        notes: sentences on the data that a user must read.
     """
 
     samples: list[Sample]
     folds: list[Fold]
-    note: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def subjects(samples: Sequence[Sample]) -> list[str]:
-    """Who smiles in each video; a video whose subject is unknown counts as somebody of its own."""
-    return [s.name if s.subject is None else s.subject for s in samples]
+def list_labels(samples: Sequence[Sample]) -> list[int]:
+    """Returns the labels, 1 spontaneous and 0 posed.
+
+    Raises:
+        UserError: a sample has no label.
+    """
+    labels = []
+    for sample in samples:
+        if sample.label is None:
+            raise UserError(f"{sample.name}: has no label, expected 1 (spontaneous) or 0 (posed).")
+        labels.append(sample.label)
+    return labels
+
+
+def list_subjects(samples: Sequence[Sample]) -> list[str]:
+    """Returns the subjects; a video of an unknown subject counts as a subject of its own, named after the video."""
+    return [sample.name if sample.subject is None else sample.subject for sample in samples]
 
 
 def describe(samples: Sequence[Sample], folds: Sequence[Fold]) -> str:
-    """Class balance in words: a line for the data set, and one for the folds that test one class only, if any do."""
-    spontaneous, people = sum(s.label for s in samples), len(set(subjects(samples)))
-    unknown = sum(s.subject is None for s in samples)
-    who = f"{people} subjects" if not unknown else f"unknown subjects ({unknown} videos do not tell theirs)"
-    line = (
-        f"{len(samples)} videos ({spontaneous} spontaneous, {len(samples) - spontaneous} posed) of {who}, "
-        f"{sum(len(s.landmarks) for s in samples)} frames" + (f", {len(folds)} folds" if folds else "")
+    """Describes the class balance: one line on the samples, and one on folds that test one class only, if any."""
+    labels = list_labels(samples)
+    unknown = sum(sample.subject is None for sample in samples)
+    if unknown:
+        subjects = f"unknown subjects ({unknown} videos do not name theirs)"
+    else:
+        subjects = f"{len(set(list_subjects(samples)))} subjects"
+    frames = sum(len(sample.landmarks) for sample in samples)
+    text = (
+        f"{len(samples)} videos ({sum(labels)} spontaneous, {len(samples) - sum(labels)} posed) of {subjects}, "
+        f"{frames} frames"
     )
-    one_class = {
-        number: "posed" if labels == {0} else "spontaneous"
-        for number, fold in enumerate(folds, 1)
-        if len(labels := {samples[i].label for i in fold.test}) == 1
-    }
+    if folds:
+        text += f", {len(folds)} folds"
+    one_class = []
+    for number, fold in enumerate(folds, 1):
+        tested = {labels[i] for i in fold.test}
+        if len(tested) == 1:
+            one_class.append(f"{number} ({'posed' if tested == {0} else 'spontaneous'})")
     if one_class:
-        told = ", ".join(f"{number} ({word})" for number, word in one_class.items())
-        line += f"\nfolds that test one class only, where balanced accuracy and AUC say nothing: {told}"
-    return line
+        text += f"\nfolds that test one class only, where balanced accuracy and AUC say nothing: {', '.join(one_class)}"
+    return text

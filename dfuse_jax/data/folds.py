@@ -1,13 +1,14 @@
-"""Folds: which videos train and which test."""
+"""Subject-disjoint folds of a cross-validation."""
 
 import dataclasses
 import json
 import os
 import pathlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from jaxtyping import Int, Shaped
 from sklearn.model_selection import StratifiedGroupKFold
 
 from dfuse_jax.runtime.errors import UserError
@@ -19,12 +20,79 @@ from dfuse_jax.samples import Sample
 class Fold:
     """A fold of the cross-validation: indices of the videos that train and of those that test."""
 
-    train: np.ndarray
-    test: np.ndarray
+    train: Int[np.ndarray, " train"]
+    test: Int[np.ndarray, " test"]
 
 
-def _stratified(labels: np.ndarray, subjects: np.ndarray, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """k subject-disjoint splits (train, test) with the classes' shares as even as the subjects allow."""
+def make_folds(labels: Sequence[int], subjects: Sequence[str], k: int, *, seed: int = 0) -> list[Fold]:
+    """Makes stratified, subject-disjoint folds, the same for the same seed on every machine.
+
+    Args:
+        labels: [V], 1 spontaneous, 0 posed.
+        subjects: [V].
+        k: the number of folds.
+        seed: determines the order of the subjects.
+
+    Raises:
+        UserError: fewer subjects than folds, or one class only.
+    """
+    count = len(np.unique(subjects))
+    if count < 2:
+        raise UserError("all videos are of the same subject: cross-validation needs at least two subjects.")
+    if not 2 <= k <= count:
+        raise UserError(f"{k} folds of {count} subjects: expected from 2 to {count} folds.", remedy="folds")
+    if len(np.unique(labels)) < 2:
+        raise UserError("all videos have the same label: cross-validation needs spontaneous and posed smiles.")
+    largest = int(np.bincount(labels).max())
+    if largest < k:
+        raise UserError(
+            f"{k} folds of {len(labels)} videos: the larger class has {largest} videos, expected from 2 to {largest} "
+            "folds.",
+            remedy="folds",
+        )
+    splits = _stratified_splits(np.asarray(labels), np.asarray(subjects), k=k, seed=seed)
+    return [Fold(train=train, test=test) for train, test in splits]
+
+
+def split_training(
+    fold: Fold,
+    labels: Int[np.ndarray, " videos"],
+    subjects: Shaped[np.ndarray, " videos"],
+    *,
+    share: float,
+    seed: int,
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " validation"]]:
+    """Splits the training videos of a fold into those that train and about `share` of them that choose the epoch.
+
+    Args:
+        fold: only its training videos are split.
+        labels: of all videos, 1 spontaneous, 0 posed.
+        subjects: of all videos; none is on both sides of the split.
+        share: the share of the training videos that chooses the epoch; approximate, since subjects stay whole.
+        seed: determines the order of the subjects.
+
+    Returns:
+        The indices of the videos that train and of those that choose the epoch.
+
+    Raises:
+        UserError: the training videos are of a single subject, or only one of each class.
+    """
+    labels, subjects = labels[fold.train], subjects[fold.train]
+    count, largest = len(np.unique(subjects)), int(np.bincount(labels).max())
+    if count < 2 or largest < 2:
+        raise UserError(
+            f"a fold has {len(labels)} training videos of {count} subjects: too few to split them into a part that "
+            "trains and a part that chooses the epoch. Use more data."
+        )
+    k = min(max(round(1 / share), 2), count, largest)
+    train, validation = _stratified_splits(labels, subjects, k=k, seed=seed)[0]
+    return fold.train[train], fold.train[validation]
+
+
+def _stratified_splits(
+    labels: Int[np.ndarray, " videos"], subjects: Shaped[np.ndarray, " videos"], *, k: int, seed: int
+) -> list[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]:
+    """Returns k subject-disjoint splits in which the classes' shares are as even as the subjects allow."""
     splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # A class with fewer videos than folds cannot be in every test fold; the report counts the classes.
@@ -32,48 +100,24 @@ def _stratified(labels: np.ndarray, subjects: np.ndarray, k: int, seed: int) -> 
         return list(splitter.split(labels, labels, subjects))
 
 
-def make_folds(labels: Sequence[int], subjects: Sequence[str], k: int, *, seed: int = 0) -> list[Fold]:
-    """Stratified, subject-disjoint folds, the same for the same seed on every machine.
+def check(folds: Iterable[Fold], samples: Sequence[Sample], places: Iterable[str]) -> None:
+    """Checks folds that come with the data.
 
     Args:
-        labels: [V], 1 spontaneous, 0 posed.
-        subjects: [V].
-        k: how many.
-        seed: of the subjects' order.
+        folds: indices into `samples`.
+        samples: all samples of the data set.
+        places: the file or folder of each fold, for the message.
 
     Raises:
-        UserError: fewer subjects than folds, or one class only.
+        UserError: a fold has no videos to train or to test, or a subject among both.
     """
-    labels, subjects = np.asarray(labels), np.asarray(subjects)
-    people = len(np.unique(subjects))
-    if not 2 <= k <= people:
-        raise UserError(f"{k} folds of {people} subjects: set config.cv.folds to a number from 2 to {people}.")
-    if len(np.unique(labels)) < 2:
-        raise UserError("all videos have the same label: cross-validation needs spontaneous and posed smiles.")
-    if max(np.bincount(labels)) < k:
-        raise UserError(f"{k} folds of {len(labels)} videos: no class has that many. Set config.cv.folds lower.")
-    return [Fold(train, test) for train, test in _stratified(labels, subjects, k, seed)]
-
-
-def _give_up_share(fold: Fold, labels, subjects, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the fold's training videos: those that train and, about `share` of them, those that choose the epoch."""
-    people = len(np.unique(subjects[fold.train]))
-    if people < 2:
-        raise UserError(
-            "a training fold has a single subject, of whom no part can choose the epoch: use data with more subjects."
-        )
-    k = min(max(round(1 / share), 2), people, int(np.bincount(labels[fold.train]).max()))
-    keep, give = _stratified(labels[fold.train], subjects[fold.train], k, seed)[0]
-    return fold.train[keep], fold.train[give]
-
-
-def check(folds: Sequence[Fold], samples: Sequence[Sample], where: Sequence[str]) -> None:
-    """Raises UserError, which tells `where`, for a fold without videos or with a subject in both its parts."""
-    for place, fold in zip(where, folds, strict=True):
+    for place, fold in zip(places, folds, strict=True):
         if not len(fold.train) or not len(fold.test):
             raise UserError(f"{place}: no video is left to train or to test.")
-        sides = [{samples[i].subject for i in part} - {None} for part in (fold.train, fold.test)]
-        if both := sorted(sides[0] & sides[1]):
+        trained = {samples[i].subject for i in fold.train}
+        tested = {samples[i].subject for i in fold.test}
+        both = sorted(subject for subject in trained & tested if subject is not None)
+        if both:
             raise UserError(
                 f"{place}: subject {both[0]} is in both its training and its test videos ({len(both)} such)."
             )
@@ -84,6 +128,6 @@ def save(directory: str | os.PathLike, samples: Sequence[Sample], folds: Sequenc
     for number, fold in enumerate(folds, 1):
         folder = pathlib.Path(directory) / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        for part in ("train", "test"):
-            with atomic(folder / f"{part}.json") as file:
-                json.dump({samples[i].name: samples[i].label for i in getattr(fold, part)}, file, indent=1)
+        for name, part in (("train", fold.train), ("test", fold.test)):
+            with atomic(folder / f"{name}.json") as file:
+                json.dump({samples[i].name: samples[i].label for i in part}, file, indent=1)

@@ -1,65 +1,85 @@
-"""Where samples and folds come from: the embedded generator, or files in one of three layouts."""
+"""Loads a data set: synthetic smiles, or files in one of three layouts."""
 
 import functools
+import os
 import pathlib
 from collections.abc import Callable
-from typing import Any
 
 from dfuse_jax.data import cache, synthetic
 from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.data.dataset import Dataset, describe, subjects
-from dfuse_jax.data.folds import Fold, make_folds
-from dfuse_jax.data.layouts import authors, folder
-from dfuse_jax.data.layouts import tfds as records
+from dfuse_jax.data.dataset import Dataset, describe, list_labels, list_subjects
+from dfuse_jax.data.file_names import escaped
+from dfuse_jax.data.folds import make_folds
+from dfuse_jax.data.layouts import authors, folder, tfds
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.samples import Sample
 
-__all__ = ["DATABASES", "SOURCES", "load", "read", "subjects"]
-
-SOURCES = ("synthetic", "folder", *DATABASES)  # what config.data.source can be
+SOURCES = ("synthetic", "folder", *DATABASES)
 
 
-def read(data: Any, cv: Any, seed: int, say: Callable[[str], None] = print) -> tuple[list[Sample], list[Fold]]:
-    """The samples and folds that the config's `data` and `cv` sections ask for; says what they are in a few lines.
-
-    Raises:
-        UserError: files are missing, or say what cannot be.
-    """
-    if data.source == "synthetic":
-        found = Dataset(synthetic.generate(data.videos, data.subjects, seed=seed), [])
-    else:
-        found = load(data.dir, data.source)
-    samples, folds, notes = found
-    if folds and len(folds) != cv.folds:
-        raise UserError(f"{data.dir} comes with {len(folds)} folds: give --config.cv.folds={len(folds)}.")
-    folds = folds or make_folds([s.label for s in samples], subjects(samples), cv.folds, seed=seed)
-    for line in (*describe(samples, folds).splitlines(), *notes):
-        say(f"{data.source}: {line}")
-    return samples, folds
-
-
-def load(directory: str, source: str) -> Dataset:
-    """Reads a data set, from its cache if there is one.
+def load_with_folds(
+    source: str,
+    *,
+    directory: str | os.PathLike[str] = "",
+    videos: int = 0,
+    subjects: int = 0,
+    num_folds: int,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> Dataset:
+    """Loads or makes samples, makes folds where none come with them, and describes both in a few lines.
 
     Args:
-        directory: of a database: the published layout (`published`), or what `builders` built (`records`), also tfds'
-            whole data_dir; of the source "folder": samples (`folder`).
+        source: one of SOURCES.
+        directory: where the files are, see `load_dataset`; unused for "synthetic".
+        videos: the number of videos to make for "synthetic".
+        subjects: the number of subjects to make for "synthetic".
+        num_folds: the number of folds; those that come with the data must be as many.
+        seed: determines the synthetic smiles and the folds that are made.
+        say: is called with each line of the description.
+
+    Raises:
+        UserError: files are missing or invalid, or there cannot be so many folds.
+    """
+    if source == "synthetic":
+        dataset = Dataset(synthetic.generate(videos, subjects, seed=seed), [])
+    else:
+        dataset = load_dataset(directory, source)
+    samples, folds = dataset.samples, dataset.folds
+    if folds and len(folds) != num_folds:
+        raise UserError(f"{directory}: comes with {len(folds)} folds, not {num_folds}.", remedy="folds")
+    if not folds:
+        folds = make_folds(list_labels(samples), list_subjects(samples), num_folds, seed=seed)
+    for line in (*describe(samples, folds).splitlines(), *dataset.notes):
+        say(escaped(f"{source}: {line}"))
+    return dataset._replace(folds=folds)
+
+
+def load_dataset(directory: str | os.PathLike[str], source: str) -> Dataset:
+    """Reads a data set from files, or from its cache if there is one.
+
+    Args:
+        directory: of a database: the authors' layout (`layouts.authors`), or a TFDS data set (`layouts.tfds`), also the
+            data_dir of TFDS; of the source "folder": samples (`layouts.folder`).
         source: a key of DATABASES, or "folder".
 
     Raises:
-        UserError: the files are missing, or say what cannot be.
+        UserError: the files are missing or invalid.
     """
-    root = pathlib.Path(directory).expanduser()
+    name = os.fspath(directory)
+    try:
+        root = pathlib.Path(name).expanduser()
+    except RuntimeError as error:  # the home of an unknown user
+        raise UserError(f"no folder {name!r} ({error}).") from error
     if source == "folder":
-        if not directory or not (files := folder.sources(root)):
-            raise UserError(
-                f"no samples (.npz) in {directory!r}. Make them from your videos, python launch/dataset.py videos.csv "
-                "--out DIR, and give --config.data.dir=DIR."
-            )
+        files = folder.list_files(root) if name else []
+        if not files:
+            raise UserError(f"no samples (.npz) in {name!r}.", remedy="folder")
         return cache.cached(root, files, source, functools.partial(folder.read, root))
-    if not directory or not root.is_dir():
-        what = f"no folder {directory!r}" if directory else "no folder given"
-        raise authors.missing(source, directory, what)
-    if (built := records.find(root, source)) is not None:
-        return cache.cached(built, records.sources(built), source, functools.partial(records.read, built, source))
-    return cache.cached(root, authors.sources(root), source, functools.partial(authors.read, root, source))
+    if source not in DATABASES:
+        raise UserError(f"{source!r} is no source of files; expected folder, {', '.join(DATABASES)}.")
+    if not name or not root.is_dir():
+        raise authors.missing(source, name, f"no folder {name!r}" if name else "no folder given")
+    built = tfds.find(root, source)
+    if built is not None:
+        return cache.cached(built, tfds.list_files(built), source, functools.partial(tfds.read, built))
+    return cache.cached(root, authors.list_files(root), source, functools.partial(authors.read, root, source))

@@ -50,9 +50,17 @@ class Data(NamedTuple):
 def read_data(config: Config) -> Data:
     """Reads or makes the samples and folds of a recipe; raises UserError for data that cannot be."""
     recipe.check(config)
-    samples, parts = load.read(config.data, config.cv, config.seed, messages.say)
-    _check_batch(config, parts)
-    return Data(samples, parts)
+    data = load.load_with_folds(
+        config.data.source,
+        directory=config.data.dir,
+        videos=config.data.get("videos", 0),
+        subjects=config.data.get("subjects", 0),
+        num_folds=config.cv.folds,
+        seed=config.seed,
+        say=messages.say,
+    )
+    _check_batch(config, data.folds)
+    return Data(data.samples, data.folds)
 
 
 def cross_validate(
@@ -128,7 +136,7 @@ def _check_batch(config: Config, folds: Sequence[Fold]) -> None:
 def _run(config: Config, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float) -> Outcome:
     """Fits and tests all replicas; returns what they gave."""
     inputs = shuffled(inputs, config.data.shuffle, config.seed)
-    labels, subjects = np.asarray(inputs.label, int), dataset.subjects(data.samples)
+    labels, subjects = np.asarray(inputs.label, int), dataset.list_subjects(data.samples)
     replicas = make_replicas(
         data.folds,
         labels,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from dfuse_jax.data import folds as _folds
-from dfuse_jax.data.folds import Fold
+from dfuse_jax.data.folds import Fold, split_training
 from dfuse_jax.train import Replica
 
 
@@ -29,7 +28,7 @@ def make_replicas(
     for run in range(runs):
         for number, fold in enumerate(folds):
             split_seed = int(np.random.SeedSequence([seed, run, number]).generate_state(1)[0])
-            train, val = _folds._give_up_share(fold, labels, people, validation_share, split_seed)
+            train, val = split_training(fold, labels, people, share=validation_share, seed=split_seed)
             whole.append(Replica(run, number, fold.train, np.array([], int), fold.test))
             validated.append(Replica(run, number, train, val, fold.test))
     return whole + validated

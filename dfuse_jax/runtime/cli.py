@@ -20,7 +20,10 @@ __all__ = ["REMEDIES", "UserError", "define_config", "run"]
 
 REMEDIES = {
     "benchmark": "launch/benchmark.py runs it.",
+    "database": "python launch/build.py NAME builds it; --config.data.dir=DIR names its folder.",
     "finished_run": "Give --checkpoint the --workdir of a finished launch/cv.py.",
+    "folder": "python launch/dataset.py videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",
+    "folds": "Set --config.cv.folds.",
     "replicas_per_pass": "Set --config.train.replicas_per_pass to less, with another --workdir.",
     "shared_workdir": "The folder is --workdir.",
     "train_again": "The same launch/cv.py command, with the same --workdir, does it.",

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from dfuse_jax.train.arrays import Assignment, Inputs
 from dfuse_jax.train.network import Network
-from dfuse_jax.train.tuning import Settings, random_key
+from dfuse_jax.train.tuning import AnyArray, Settings, random_key
 
 # What a replica's random keys are for.
 _INITIALISE, _TRAIN, _EVALUATE = range(3)
@@ -70,7 +70,7 @@ def run_epoch(
     state: State,
     replica: Assignment,
     inputs: Inputs,
-    epoch: Int[Array, ""],
+    epoch: Int[AnyArray, ""],
 ) -> tuple[State, Float[Array, ""], Float[Array, " evaluate"]]:
     """Trains and evaluates a replica for one epoch.
 
@@ -82,7 +82,7 @@ def run_epoch(
     return state, loss, predict(network, settings, state, inputs, replica.evaluate, key)
 
 
-def steps_per_epoch(train_size: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
+def steps_per_epoch(train_size: Int[AnyArray, ""], batch_size: int) -> Int[AnyArray, ""]:
     """Returns the training steps of an epoch: whole batches, or one where there are fewer videos than in a batch."""
     return jnp.maximum(train_size // batch_size, 1)
 
@@ -93,7 +93,7 @@ def train_epoch(
     state: State,
     replica: Assignment,
     inputs: Inputs,
-    epoch: Int[Array, ""],
+    epoch: Int[AnyArray, ""],
 ) -> tuple[State, Float[Array, ""]]:
     """Takes all training steps of an epoch; returns the new state and the mean loss."""
     shuffle_key, steps_key = random.split(_key(replica, _TRAIN, epoch))
@@ -101,7 +101,7 @@ def train_epoch(
     own_steps = steps_per_epoch(replica.train_size, settings.batch_size)
     last = jnp.where(epoch == settings.epochs - 1, replica.tuning.last_epoch_factor, 1.0)
 
-    def take_step(state: State, number: Int[Array, ""]):
+    def take_step(state: State, number: Int[AnyArray, ""]):
         # Where there are fewer videos than in a batch, some come twice, each time with a window of its own.
         slot = number * settings.batch_size + jnp.arange(settings.batch_size)
         video = order[slot % replica.train_size]
@@ -123,12 +123,12 @@ def predict(
     settings: Settings,
     state: State,
     inputs: Inputs,
-    video: Int[Array, " evaluate"],
+    video: Int[AnyArray, " evaluate"],
     key: Array,
 ) -> Float[Array, " evaluate"]:
     """Returns the probability that each video is spontaneous: the mean over `eval_windows` random clips."""
 
-    def draw_windows(one: Int[Array, ""]) -> Int[Array, " windows"]:
+    def draw_windows(one: Int[AnyArray, ""]) -> Int[Array, " windows"]:
         shape = (settings.eval_windows,)
         return random.randint(random.fold_in(key, one), shape, 0, _slack(inputs, one, settings.clip_frames) + 1)
 
@@ -177,17 +177,17 @@ def over_replicas(function: Callable, *, stacked: int, platform: str) -> Callabl
     return mapped
 
 
-def _key(replica: Assignment, purpose: int, *numbers: Int[Array, ""]) -> Array:
+def _key(replica: Assignment, purpose: int, *numbers: Int[AnyArray, ""]) -> Array:
     return random_key(replica.tuning, replica.run, replica.fold, replica.validated, purpose, *numbers)
 
 
-def _mean(x: Float[Array, "train ..."], size: Int[Array, ""]) -> Float[Array, "..."]:
+def _mean(x: Float[Array, "train ..."], size: Int[AnyArray, ""]) -> Float[Array, "..."]:
     """Returns the mean of the first `size` rows."""
     counts = jnp.arange(x.shape[0]) < size
     return jnp.tensordot(counts / size, x, 1)
 
 
-def _std(x: Float[Array, "train ..."], mean: Float[Array, "..."], size: Int[Array, ""]) -> Float[Array, "..."]:
+def _std(x: Float[Array, "train ..."], mean: Float[Array, "..."], size: Int[AnyArray, ""]) -> Float[Array, "..."]:
     """Returns the standard deviation of the first `size` rows; 1 where they do not vary."""
     std = jnp.sqrt(_mean((x - mean) ** 2, size))
     return jnp.where(std > 1e-6 * jnp.abs(mean), std, 1)

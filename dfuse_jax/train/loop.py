@@ -73,8 +73,9 @@ def train(
         _Pass(number, members, list(replicas[members.start : members.stop]), history.of(members))
         for number, members in enumerate(passes(len(replicas), run.size))
     ]
-    for group in groups if checkpoints is not None else ():
-        run.resume(group, checkpoints)
+    if checkpoints is not None:
+        for group in groups:
+            run.resume(group, checkpoints)
 
     def report() -> Progress:
         progress = Progress(

@@ -72,7 +72,7 @@ class Optimizer:
 
     def transformation(self, weight_decay: Float[AnyArray, ""] | float) -> optax.GradientTransformation:
         """Returns the optimiser without its learning rate, which every step multiplies in."""
-        decay = optax.add_decayed_weights(weight_decay)
+        decay = optax.add_decayed_weights(jnp.asarray(weight_decay))
         if self.name == "sgd":
             return optax.chain(decay, optax.trace(decay=self.momentum))
         return optax.chain(optax.scale_by_adam(), decay)

@@ -19,7 +19,7 @@ from dfuse_jax.data.cache import cached
 from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.folds import Fold
 from dfuse_jax.data.layouts import folder
-from dfuse_jax.data.load import load
+from dfuse_jax.data.load import load_dataset
 from dfuse_jax.samples import Sample
 
 
@@ -63,7 +63,7 @@ def assert_same(found, expected):
     for one, other in zip(found.folds, expected.folds, strict=True):
         np.testing.assert_array_equal(one.train, other.train)
         np.testing.assert_array_equal(one.test, other.test)
-    assert found.note == expected.note
+    assert found.notes == expected.notes
 
 
 @pytest.fixture
@@ -109,11 +109,11 @@ def test_changed_sources_are_read_anew_and_the_old_cache_goes(tmp_path, source, 
     assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".f32", ".json"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "longer", "empty", "no frames", "no JSON", "other JSON"])
+@pytest.mark.parametrize("damage", ["cut", "longer", "empty", "no frames", "no JSON", "other JSON", "nested JSON"])
 def test_a_damaged_cache_is_made_again(tmp_path, source, damage):
     made = Made()
     cached(tmp_path, [source], "x", made)
-    frames, told = (next((tmp_path / "cache").glob(f"*{suffix}")) for suffix in (".f32", ".json"))
+    frames, header = (next((tmp_path / "cache").glob(f"*{suffix}")) for suffix in (".f32", ".json"))
     if damage == "cut":
         frames.write_bytes(frames.read_bytes()[:-1])
     elif damage == "longer":
@@ -123,9 +123,11 @@ def test_a_damaged_cache_is_made_again(tmp_path, source, damage):
     elif damage == "no frames":
         frames.unlink()
     elif damage == "no JSON":
-        told.write_text(told.read_text()[:-5])
+        header.write_text(header.read_text()[:-5])
+    elif damage == "nested JSON":
+        header.write_text("[" * 100_000)
     else:
-        told.write_text(json.dumps([1]))
+        header.write_text(json.dumps([1]))
     for _ in range(2):
         assert_same(cached(tmp_path, [source], "x", made), dataset())
     assert made.times == 2
@@ -141,8 +143,8 @@ def test_where_no_cache_can_be_written_the_data_are_read_all_the_same(tmp_path, 
     for times in (1, 2):
         found = cached(tmp_path, [source], "x", made)
         assert made.times == times
-        assert_same(found._replace(note=found.note[:1]), dataset())
-        assert os.strerror(error) in found.note[1] and str(tmp_path / "cache") in found.note[1]
+        assert_same(found._replace(notes=found.notes[:1]), dataset())
+        assert os.strerror(error) in found.notes[1] and str(tmp_path / "cache") in found.notes[1]
     assert not list((tmp_path / "cache").iterdir())  # no half-written file
 
 
@@ -151,8 +153,8 @@ def test_a_disk_that_fills_up_leaves_no_half_cache(tmp_path):
     samples.save(sample("a", 40), tmp_path / "a.npz")
     samples.save(sample("b", 41), tmp_path / "b.npz")
     code = (
-        "import sys; from dfuse_jax.data.load import load; found = load(sys.argv[1], 'folder');"
-        "print(len(found.samples), found.note)"
+        "import sys; from dfuse_jax.data.load import load_dataset; found = load_dataset(sys.argv[1], 'folder');"
+        "print(len(found.samples), found.notes)"
     )
 
     def limit():
@@ -179,11 +181,11 @@ def test_a_moved_data_set_keeps_its_cache(tmp_path, monkeypatch):
     root = tmp_path / "here"
     root.mkdir()
     samples.save(sample("a", 4), root / "a.npz")
-    first = load(str(root), "folder")
+    first = load_dataset(str(root), "folder")
     shutil.move(root, tmp_path / "there")
     monkeypatch.setattr(folder, "read", lambda root: pytest.fail("read anew"))
     np.testing.assert_array_equal(
-        load(str(tmp_path / "there"), "folder").samples[0].landmarks, first.samples[0].landmarks
+        load_dataset(str(tmp_path / "there"), "folder").samples[0].landmarks, first.samples[0].landmarks
     )
 
 

@@ -4,82 +4,111 @@ import dataclasses
 import itertools
 import pathlib
 
-from dfuse_jax import samples
 from dfuse_jax.data.dataset import Dataset
-from dfuse_jax.data.layouts import authors, tables
+from dfuse_jax.data.file_names import check_encoding, is_utf8, normalized, visible
+from dfuse_jax.data.layouts import splits, tables
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample, load
 
-TABLE = "samples.csv"  # which samples the data set consists of, and their labels
+TABLE = "samples.csv"  # lists the samples of the data set, with their labels
 
 
-def make(table: pathlib.Path, out: pathlib.Path, **options) -> dict[str, str]:
+def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
     """Extracts the videos of a table into `<out>/<name>.npz` and writes `<out>/samples.csv`; goes on where it stopped.
 
     Args:
         table: a CSV file, see `tables.read`.
-        out: the folder; made if it is not there.
-        options: of `extract.batch.extract_all`.
+        out: the folder; made if it does not exist.
 
     Returns:
         {name: reason} of the videos that cannot be extracted and are left out.
 
     Raises:
-        UserError: the table says what cannot be, or no video can be extracted.
+        UserError: the table is not what it should be, the folder cannot be written, or no video can be extracted.
     """
     from dfuse_jax.extract.batch import Job, extract_all
 
     rows = tables.read(table)
     if (out / TABLE).exists() and table.samefile(out / TABLE):
         raise UserError(f"{table}: is the table of the data set itself; give the table of the videos.")
-    jobs = [Job(row.path, row.name, row.label, row.subject) for row in rows]
+    jobs = [Job(path=row.path, name=row.name, label=row.label, subject=row.subject) for row in rows]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        extracted, failed = extract_all(jobs, out, **options)
-        if not extracted:
-            raise UserError(f"{table}: no video could be extracted: {'; '.join(failed.values())}")
-        tables.write(out / TABLE, [row._replace(path=extracted[row.name]) for row in rows if row.name in extracted])
+        outcome = extract_all(jobs, out)
+        if not outcome.extracted:
+            raise UserError(f"{table}: no video could be extracted: {'; '.join(outcome.failed.values())}")
+        extracted = [row._replace(path=outcome.extracted[row.name]) for row in rows if row.name in outcome.extracted]
+        tables.write(out / TABLE, extracted)
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). The same command goes on from there.") from error
-    return failed
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror}). What is extracted is kept; run again to go on from there."
+        ) from error
+    return outcome.failed
 
 
-def sources(root: pathlib.Path) -> list[pathlib.Path]:
-    """The files that `read` reads."""
-    return [*root.glob("*.npz"), *root.glob(TABLE), *root.glob("labels/*/*.json")]
+def list_files(root: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that `read` reads."""
+    folds = splits.list_files(root)
+    table = root / TABLE
+    if not table.exists():
+        return [*visible(root, "*.npz"), *folds]
+    return [table, *(row.path for row in tables.read(table)), *folds]
 
 
 def read(root: pathlib.Path) -> Dataset:
     """Reads a folder of samples: those in its samples.csv, with the labels there; without one all, with their own.
 
-    Folds are read from `labels/<fold>/{train,test}.json` (see `authors.read_splits`) if they are there.
+    Folds are read from `labels/<fold>/{train,test}.json` (see `splits.read`) if there are any.
 
     Raises:
         UserError: a sample is missing, damaged or without label; folds and samples do not hold the same videos.
     """
-    if (root / TABLE).exists():
-        rows = tables.read(root / TABLE)
-        found = [
-            dataclasses.replace(samples.load(row.path), name=row.name, label=row.label, subject=row.subject)
-            for row in rows
-        ]
-    else:
-        found = [samples.load(path) for path in sorted(root.glob("*.npz"))]
-    unlabelled = [sample.name for sample in found if sample.label is None]
+    samples = _read_samples(root)
+    unlabelled = [sample.name for sample in samples if sample.label is None]
     if unlabelled:
         raise UserError(
-            f"{root}: {len(unlabelled)} samples have no label, first {unlabelled[0]}. List the videos in a CSV file "
-            f"(path,label,subject) and run python launch/dataset.py FILE.csv --out {root}: what is extracted is kept."
+            f"{root}: {len(unlabelled)} samples have no label, first {unlabelled[0]}. Make the folder again from a CSV "
+            "table of the videos with the columns path,label,subject: what is extracted is kept.",
+            remedy="folder",
         )
-    found.sort(key=lambda sample: sample.name)
-    for one, other in itertools.pairwise(found):
+    samples.sort(key=lambda sample: sample.name)
+    for one, other in itertools.pairwise(samples):
         if one.name == other.name:
             raise UserError(f"{root}: two samples are named {one.name}.")
-    splits = authors.read_splits(root)
-    labels = authors.labels_of(splits)
-    own = {sample.name: sample.label for sample in found}
-    for video in sorted(labels.keys() ^ own.keys() if splits else ()):
-        raise UserError(f"{root}: {video} is in {'labels' if video in labels else 'the samples'} only.")
+    published = splits.read(root)
+    if published:
+        _check_labels(root, splits.collect_labels(published), samples)
+    return Dataset(samples, splits.to_folds(published, samples))
+
+
+def _read_samples(root: pathlib.Path) -> list[Sample]:
+    if (root / TABLE).exists():
+        return [
+            dataclasses.replace(load(row.path), name=row.name, label=row.label, subject=row.subject)
+            for row in tables.read(root / TABLE)
+        ]
+    paths = visible(root, "*.npz")
+    check_encoding(paths)
+    samples = []
+    for path in paths:
+        sample = load(path)
+        if not is_utf8(sample.name) or not is_utf8(sample.subject or ""):
+            raise UserError(
+                f"{path}: its name {sample.name!r} or its subject {sample.subject!r} is not valid UTF-8. Rename the "
+                "video and extract it again."
+            )
+        samples.append(dataclasses.replace(sample, name=normalized(sample.name)))
+    return samples
+
+
+def _check_labels(root: pathlib.Path, labels: dict[str, int], samples: list[Sample]) -> None:
+    """Raises UserError if the folds do not name the same videos with the same labels as the samples."""
+    own_labels = {sample.name: sample.label for sample in samples}
+    for video in sorted(labels.keys() ^ own_labels.keys()):
+        place = "labels" if video in labels else "the samples"
+        raise UserError(f"{root}: {video} is in {place} only.")
     for video, label in labels.items():
-        if own[video] != label:
-            raise UserError(f"{root / 'labels'}: {video} has label {label} there and {own[video]} in the samples.")
-    return Dataset(found, authors.to_folds(splits, found))
+        if own_labels[video] != label:
+            raise UserError(
+                f"{root / 'labels'}: {video} has label {label} there and {own_labels[video]} in the samples."
+            )

@@ -1,11 +1,12 @@
-"""CSV tables of videos: which file, which label, whose smile."""
+"""CSV tables of videos: the file, label and subject of each."""
 
 import csv
 import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from dfuse_jax.data.file_names import locate, normalized
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 
@@ -27,10 +28,12 @@ def read(path: pathlib.Path) -> list[Row]:
     """Reads a CSV file with the columns path, label and subject, in any order, among others.
 
     path: of the file, from the CSV file's own folder; label: spontaneous or 1, posed or 0; subject: anything, or
-    nothing where it is unknown. A column `name`, which may be missing, names samples other than their files.
+    nothing where it is unknown. An optional column `name` names samples, which are otherwise named after their files.
+    Names are in Unicode's composed form, and a path finds a file whose name is the same but for that form.
 
     Raises:
-        UserError: it cannot be read, lacks a column, holds no videos, or a line says what cannot be; a file is missing.
+        UserError: it cannot be read, lacks a column or names no videos, a line is not what it should be, or a file is
+            missing.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
@@ -40,46 +43,57 @@ def read(path: pathlib.Path) -> list[Row]:
             lines = [(reader.line_num, line) for line in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from error
-    if lacking := [column for column in COLUMNS if column not in columns]:
-        found = ", ".join(map(repr, columns)) or "no line"
+    lacking = [column for column in COLUMNS if column not in columns]
+    if lacking:
+        present = ", ".join(repr(column) for column in columns) or "no line"
         raise UserError(
             f"{path}: has no column {' and no column '.join(lacking)}; its first line must be path,label,subject, "
-            f"separated by commas (found: {found})."
+            f"separated by commas (found: {present})."
         )
     if not lines:
         raise UserError(f"{path}: names no video.")
-    rows = [_row(path, number, line) for number, line in lines]
-    names = Counter(row.name for row in rows)
-    for row in rows:
-        if names[row.name] > 1:
-            at = [str(other.line) for other in rows if other.name == row.name]
-            raise UserError(
-                f"{path}: lines {' and '.join(at)} are both named {row.name}; rename a file, or add a column `name`."
-            )
-    if absent := [row for row in rows if not row.path.is_file()]:
+    rows = [_read_row(path, number, line) for number, line in lines]
+    _check_names(path, rows)
+    absent = [row for row in rows if not row.path.is_file()]
+    if absent:
         raise UserError(f"{path}: line {absent[0].line}: no file {absent[0].path} ({len(absent)} such lines).")
     return rows
 
 
-def _row(table: pathlib.Path, number: int, line: dict) -> Row:
-    cells = {key: (value or "").strip() for key, value in line.items() if key and isinstance(value, str | None)}
-    if None in line:
+def _read_row(table: pathlib.Path, number: int, line: Mapping) -> Row:
+    if None in line:  # the key of csv.DictReader for further cells
         raise UserError(f"{table}: line {number} has more cells than the first line has columns.")
+    cells = {column: (cell or "").strip() for column, cell in line.items()}
     if not cells["path"]:
         raise UserError(f"{table}: line {number} has no path.")
-    if (label := LABELS.get(cells["label"].lower())) is None:
+    label = LABELS.get(cells["label"].lower())
+    if label is None:
         raise UserError(
             f"{table}: line {number}: the label is {cells['label']!r}; expected spontaneous (or 1) or posed (or 0)."
         )
-    path = table.parent / pathlib.Path(cells["path"]).expanduser()
-    name = cells.get("name") or path.stem
+    try:
+        path = locate(table.parent / pathlib.Path(cells["path"]).expanduser())
+    except (OSError, RuntimeError) as error:  # a folder that may not be read, or the home of an unknown user
+        raise UserError(f"{table}: line {number}: {cells['path']} cannot be read ({error}).") from error
+    name = normalized(cells.get("name") or path.stem)
     if name != pathlib.PurePath(name).name:
         raise UserError(f"{table}: line {number}: the name {name!r} cannot be a file's name.")
-    return Row(path, name, label, cells["subject"] or None, number)
+    return Row(path=path, name=name, label=label, subject=cells["subject"] or None, line=number)
+
+
+def _check_names(table: pathlib.Path, rows: Sequence[Row]) -> None:
+    counts = Counter(row.name for row in rows)
+    for row in rows:
+        if counts[row.name] > 1:
+            lines = [str(other.line) for other in rows if other.name == row.name]
+            raise UserError(
+                f"{table}: lines {' and '.join(lines)} are both named {row.name}; rename a file, or add a column "
+                "`name`."
+            )
 
 
 def write(path: pathlib.Path, rows: Sequence[Row]) -> None:
-    """Writes the table of files that lie beside it, so that `read` reads it."""
+    """Writes a table of files in its own folder, for `read`."""
     with atomic(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*COLUMNS, "name"))

@@ -1,97 +1,110 @@
-"""Data sets that `builders` has built: array_record files, read with tensorflow-datasets and without TensorFlow."""
+"""Data sets that `build.builders` has built: array_record files, read with tensorflow-datasets, without TensorFlow."""
 
 import json
 import pathlib
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from dfuse_jax.data import folds
 from dfuse_jax.data.dataset import Dataset
+from dfuse_jax.data.file_names import visible
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, validate
 
+INFO = "dataset_info.json"  # every version's folder has it
 
-def require():
-    """The module tensorflow_datasets; raises UserError that names the extra when it is not installed."""
+
+def require() -> ModuleType:
+    """Returns the module tensorflow_datasets; raises UserError that names the extra if it is not installed."""
     try:
         import tensorflow_datasets
 
         return tensorflow_datasets
     except ImportError as error:
         raise UserError(
-            f'tensorflow_datasets cannot be imported ({error}). Install it: pip install -e ".[tfds]" in the checkout'
+            f'tensorflow_datasets cannot be imported ({error}). Install it: pip install "dfuse_jax[tfds]"'
         ) from error
 
 
-def find(root: pathlib.Path, name: str) -> pathlib.Path | None:
-    """The newest version of the data set `name` in its own folder, its parent or tfds' data_dir; None if there is none.
-
-    Raises:
-        UserError: there is one of another database.
-    """
-    # Not tfds' incomplete.<...> folders, of builds that were killed.
-    versions = [path for place in (root, root / name) for path in place.glob("[0-9]*.[0-9]*.[0-9]*")]
-    found = [path for path in (root, *versions) if (path / "dataset_info.json").exists()]
-    if not found:
-        return None
-    path = max(found, key=lambda path: [int(n) for n in path.name.split(".") if n.isdigit()])
-    try:
-        built = json.loads((path / "dataset_info.json").read_text())["name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path / 'dataset_info.json'}: cannot be read ({error!r}). Build the data set again."
-        ) from error
-    if built != name:
-        raise UserError(f"{path}: holds the data set {built}, not {name}.")
-    return path
-
-
-def sources(path: pathlib.Path) -> list[pathlib.Path]:
-    """The files that `read` reads."""
-    return [file for file in path.iterdir() if file.is_file()]
-
-
-def read(path: pathlib.Path, name: str) -> Dataset:
-    """Reads what a builder wrote.
+def find(root: pathlib.Path, database: str) -> pathlib.Path | None:
+    """Returns the folder of the newest version of a data set, None if there is none.
 
     Args:
-        path: a version's folder, which holds dataset_info.json.
-        name: of the database.
+        root: the version's folder, the data set's folder, or the data_dir of TFDS.
+        database: the name of the data set, a key of DATABASES.
+
+    Raises:
+        UserError: there is one of another database, or its description is damaged.
+    """
+    # The pattern excludes the folders incomplete.<...> of builds that were killed.
+    versions = [path for folder in (root, root / database) for path in folder.glob("[0-9]*.[0-9]*.[0-9]*")]
+    complete = [path for path in (root, *versions) if (path / INFO).exists()]
+    if not complete:
+        return None
+    newest = max(complete, key=_version)
+    try:
+        name = json.loads((newest / INFO).read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{newest / INFO}: cannot be read ({error!r}). Build the data set again.") from error
+    if name != database:
+        raise UserError(f"{newest}: holds the data set {name}, not {database}.")
+    return newest
+
+
+def _version(path: pathlib.Path) -> list[int]:
+    return [int(number) for number in path.name.split(".") if number.isdigit()]
+
+
+def list_files(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that `read` reads."""
+    return [file for file in visible(path, "*") if file.is_file()]
+
+
+def read(path: pathlib.Path) -> Dataset:
+    """Reads a data set that a builder wrote.
+
+    Args:
+        path: a version's folder, see `find`.
 
     Returns:
         The samples by name, and the folds if they are the published ones (those that the builder made are not read:
-        `make_folds` makes the same ones, or others if a config asks for them).
+        `make_folds` makes the same ones, or others if another number is asked for).
 
     Raises:
-        UserError: tensorflow-datasets is not installed, files are missing or damaged, a sample or fold cannot be.
+        UserError: tensorflow-datasets is not installed, files are missing or damaged, or a sample or fold is invalid.
     """
-    tfds = require()
+    tensorflow_datasets = require()
     try:
-        builder = tfds.builder_from_directory(path)
-        parts = sorted(builder.info.splits, key=lambda split: int(split.removeprefix("fold_")))
-        tested = [[_sample(record) for record in builder.as_data_source(split=part)] for part in parts]
-        told = builder.info.metadata or {}
-    except Exception as error:  # of kinds of its own, and of those of array_record and protobuf
-        what = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read ({what}). Delete it and build it again.") from error
+        builder = tensorflow_datasets.builder_from_directory(path)
+        parts = sorted(builder.info.splits, key=lambda part: int(part.removeprefix("fold_")))
+        tested = [[_to_sample(record) for record in builder.as_data_source(part)] for part in parts]
+        metadata = builder.info.metadata or {}
+    except Exception as error:  # array_record and protobuf raise errors of many kinds
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read ({reason}). Delete it and build it again.") from error
     samples = sorted((validate(sample) for part in tested for sample in part), key=lambda sample: sample.name)
-    note = tuple(f"left out when it was built: {reason}" for reason in told.get("left_out", {}).values())
-    if told.get("folds") != "published":
-        return Dataset(samples, [], note)
+    notes = tuple(f"left out when it was built: {reason}" for reason in metadata.get("left_out", {}).values())
+    if metadata.get("folds") != "published":
+        return Dataset(samples, [], notes)
     index = {sample.name: number for number, sample in enumerate(samples)}
-    tests = [np.array(sorted(index[sample.name] for sample in part), int) for part in tested]
-    found = [folds.Fold(np.setdiff1d(np.arange(len(samples)), test), test) for test in tests]
-    folds.check(found, samples, [f"{path}: {part}" for part in parts])
-    return Dataset(samples, found, note)
+    published = []
+    for part in tested:
+        test = np.array(sorted(index[sample.name] for sample in part), int)
+        published.append(folds.Fold(train=np.setdiff1d(np.arange(len(samples)), test), test=test))
+    folds.check(published, samples, [f"{path}: {part}" for part in parts])
+    return Dataset(samples, published, notes)
 
 
-def _sample(record: dict) -> Sample:
+def _to_sample(record: dict[str, Any]) -> Sample:
+    width, height = record["image_size"]
     return Sample(
         name=record["name"].decode(),
         landmarks=record["landmarks"],
         fps=float(record["fps"]),
-        image_size=tuple(int(n) for n in record["image_size"]),
+        image_size=(int(width), int(height)),
         label=int(record["label"]),
         subject=record["subject"].decode() or None,
-        interpolated=tuple(int(n) for n in record["interpolated"]),
+        interpolated=tuple(int(frame) for frame in record["interpolated"]),
     )

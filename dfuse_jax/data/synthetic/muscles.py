@@ -2,14 +2,17 @@
 
 Face coordinates: origin midway between the eyes, unit the distance between the eyes (midpoints of their corners), x
 from the person's right to the left, y down, z away from the viewer, the head upright and turned to the viewer. A field
-is [478, 3], where the landmarks go when the muscle contracts fully, so that a moving face is `face + weights @ fields`.
+is [478, 3]: how far the landmarks move when the muscle contracts fully, so that a moving face is
+`face + weights @ fields`.
 The shapes are drawn by eye to look like a smile; they are not measurements of facial muscles.
 """
 
 import functools
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32
 
 NEUTRAL_FACE = pathlib.Path(__file__).with_name("neutral_face.npy")
 
@@ -21,70 +24,87 @@ LIDS = (
 )
 LIP_CORNERS, CHEEKS, LOWER_LIDS = (61, 291), (50, 280), (23, 253)  # right, left
 
-MUSCLES = ("smile", "smile", "cheek", "cheek", "lids", "lids", "jaw")  # the order of `muscles`: right, left, ..., jaw
+MUSCLES = ("smile", "smile", "cheek", "cheek", "lids", "lids", "jaw")  # in the order of `muscles`; right, then left
 
 
 @functools.cache
-def neutral_face() -> np.ndarray:
-    """[478, 3] float32: a face at rest, in face coordinates. `neutral_face.py` beside this file made it."""
+def neutral_face() -> Float32[np.ndarray, "478 3"]:
+    """Returns a face at rest in face coordinates, read-only; the module `neutral_face` made its file."""
     face = np.load(NEUTRAL_FACE)
-    face.flags.writeable = False  # one copy for everybody
+    face.flags.writeable = False  # all callers share it
     return face
 
 
-def bump(face: np.ndarray, landmark: int, move, radius: float) -> np.ndarray:
-    """[478, 3]: `move` at one landmark, fading around it as a Gaussian of this radius."""
+def bump(
+    face: Float[np.ndarray, "478 3"], landmark: int, move: Sequence[float] | np.ndarray, *, radius: float
+) -> Float[np.ndarray, "478 3"]:
+    """Returns a field that is `move` (x, y, z) at one landmark and fades around it as a Gaussian of this radius."""
     square = ((face - face[landmark]) ** 2).sum(axis=-1, keepdims=True)
     return np.exp(-square / (2 * radius**2)) * np.asarray(move, face.dtype)
 
 
-def modes(rng: np.random.Generator, face: np.ndarray, count: int, size: float) -> np.ndarray:
-    """[count, 478, 3]: smooth random deformations of the face, `size` eye distances strong."""
+def modes(
+    rng: np.random.Generator, face: Float[np.ndarray, "478 3"], *, count: int, size: float
+) -> Float[np.ndarray, "count 478 3"]:
+    """Returns smooth random deformations of the face, `size` eye distances strong."""
     centres, moves = rng.integers(len(face), size=count), rng.normal(0, size, (count, 3))
-    return np.stack([bump(face, c, move, 0.4) for c, move in zip(centres, moves, strict=True)])
+    return np.stack([bump(face, centre, move, radius=0.4) for centre, move in zip(centres, moves, strict=True)])
 
 
-def closing(face: np.ndarray, contours, upper: float, radius: float) -> np.ndarray:
-    """[478, 3]: the two contours meet.
+def closing(
+    face: Float[np.ndarray, "478 3"],
+    contours: tuple[Sequence[int], Sequence[int]],
+    *,
+    upper: float,
+    radius: float,
+) -> Float[np.ndarray, "478 3"]:
+    """Returns the field that makes two contours meet.
 
     Args:
-        face: [478, 3].
+        face: in face coordinates.
         contours: landmarks of the upper and of the lower edge, one above the other.
         upper: the share of the way that the upper edge goes.
         radius: how far from the edges the skin follows.
     """
-    gap, beyond, below = _opening(face, contours)
+    gap, distance, below = _opening(face, contours)
     share = np.where(below, upper - 1, upper)
-    move = np.zeros_like(face)
-    move[:, 1] = share * gap * np.exp(-(beyond**2) / (2 * radius**2))
-    return move
+    field = np.zeros_like(face)
+    field[:, 1] = share * gap * np.exp(-(distance**2) / (2 * radius**2))
+    return field
 
 
-def muscles(face: np.ndarray) -> np.ndarray:
-    """[7, 478, 3]: full contraction of the muscles that MUSCLES names, on this face.
+def muscles(face: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "7 478 3"]:
+    """Returns the full contractions of the muscles in MUSCLES, on this face.
 
     smile: zygomaticus major, the lip corner goes up, out and back. cheek: the cheek is raised, the lower lid with it.
     lids: orbicularis oculi, the eye closes. jaw: the lips part.
     """
     sides = (-1, 1)
-    fields = [bump(face, c, (0.14 * s, -0.11, 0.07), 0.22) for s, c in zip(sides, LIP_CORNERS, strict=True)]
+    fields = []
+    for side, corner in zip(sides, LIP_CORNERS, strict=True):
+        fields.append(bump(face, corner, (0.14 * side, -0.11, 0.07), radius=0.22))
     for side, cheek, lid in zip(sides, CHEEKS, LOWER_LIDS, strict=True):
-        fields.append(bump(face, cheek, (0.02 * side, -0.07, -0.03), 0.18) + bump(face, lid, (0, -0.02, 0), 0.1))
-    fields += [closing(face, contours, upper=0.8, radius=0.05) for contours in LIDS]
+        raised = bump(face, cheek, (0.02 * side, -0.07, -0.03), radius=0.18)
+        fields.append(raised + bump(face, lid, (0, -0.02, 0), radius=0.1))
+    for contours in LIDS:
+        fields.append(closing(face, contours, upper=0.8, radius=0.05))
     _, _, below = _opening(face, LIPS)
-    fields.append(bump(face, 17, (0, 0.14, 0.03), 0.3) * below[:, None])
+    fields.append(bump(face, 17, (0, 0.14, 0.03), radius=0.3) * below[:, None])
     return np.stack(fields)
 
 
-def _opening(face, contours):
-    """Of every landmark, [478]: the gap between the contours at its x, how far outside it lies, and whether below."""
+def _opening(
+    face: Float[np.ndarray, "478 3"], contours: tuple[Sequence[int], Sequence[int]]
+) -> tuple[Float[np.ndarray, "478"], Float[np.ndarray, "478"], Bool[np.ndarray, "478"]]:
+    """Returns of every landmark the gap between the contours at its x, how far it is from the gap, and if below."""
     upper, lower = (face[list(contour)] for contour in contours)
-    across = face[:, 0]
-    top, bottom = (np.interp(across, edge[:, 0], edge[:, 1]) for edge in (upper, lower))
+    x, y = face[:, 0], face[:, 1]
+    top = np.interp(x, upper[:, 0], upper[:, 1])
+    bottom = np.interp(x, lower[:, 0], lower[:, 1])
     gap = np.maximum(bottom - top, 0)
     middle = (top + bottom) / 2
-    # Beside the contours, too, their influence fades.
+    # Beyond the ends of the contours, too, their influence fades.
     left, right = upper[0, 0], upper[-1, 0]
-    beside = np.maximum(0, np.maximum(left - across, across - right))
-    beyond = np.hypot(np.maximum(0, np.abs(face[:, 1] - middle) - gap / 2), beside)
-    return gap, beyond, face[:, 1] > middle
+    across = np.maximum(0, np.maximum(left - x, x - right))
+    along = np.maximum(0, np.abs(y - middle) - gap / 2)
+    return gap, np.hypot(along, across), y > middle

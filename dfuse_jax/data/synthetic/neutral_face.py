@@ -1,4 +1,4 @@
-"""Makes `neutral_face.npy`, the face that the synthetic smiles move: `python -m dfuse_jax.data.synthetic.neutral_face`.
+"""Makes `neutral_face.npy`, the face of the synthetic smiles: `python -m dfuse_jax.data.synthetic.neutral_face`.
 
 Attention Mesh finds the 478 landmarks on `skimage.data.astronaut()` (Eileen Collins, NASA, public domain). She smiles
 broadly in that photograph, so what Attention Mesh finds is not a neutral face. It is relaxed by geometry:
@@ -11,38 +11,47 @@ The result looks like a face at rest. It is not how this person looks at rest, w
 """
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from dfuse_jax.data.synthetic import muscles
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 
-CROP, ZOOM = (slice(0, 300), slice(80, 380)), 3  # the head in the photograph (rows, columns); enlarged for the detector
-TAKEN_BACK = {"smile": -0.9, "cheek": -0.6, "lids": 0.0, "jaw": 0.0}  # how much each muscle contracts against the photo
-CLOSED = 0.9  # share of the gap between the lips that is closed
+CROP, ZOOM = (
+    (slice(0, 300), slice(80, 380)),
+    3,
+)  # rows and columns of the head; enlarged for the detector
+CONTRACTIONS = {"smile": -0.9, "cheek": -0.6, "lids": 0.0, "jaw": 0.0}  # that take the smile back
+CLOSED = 0.9  # the share of the gap between the lips that is closed
 
 EYE_CORNERS, FOREHEAD, CHIN = (33, 133, 362, 263), 10, 152
 
 
-def make() -> np.ndarray:
-    """Returns the relaxed face, [478, 3] float32 in the face coordinates of `dfuse_jax.data.synthetic.muscles`."""
+def make() -> Float32[np.ndarray, "478 3"]:
+    """Returns the relaxed face, in the face coordinates of `dfuse_jax.data.synthetic.muscles`."""
     return relax(upright(photographed())).astype(np.float32)
 
 
-def photographed() -> np.ndarray:
-    """The 478 landmarks that Attention Mesh finds on the photograph, [478, 3]; the image is square: one scale."""
+def photographed() -> Float[np.ndarray, "478 3"]:
+    """Returns the landmarks that Attention Mesh finds on the photograph; it is square, so the axes have one scale.
+
+    Raises:
+        UserError: MediaPipe, OpenCV or scikit-image is not installed.
+    """
     try:
         import cv2
         import mediapipe
         import skimage.data
     except ImportError as error:
-        raise UserError(f'{error}. Install them: pip install -e ".[extract]" scikit-image in the checkout') from error
+        raise UserError(f'{error}. Install what is missing: pip install "dfuse_jax[extract]" scikit-image') from error
     image = cv2.resize(skimage.data.astronaut()[CROP], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
-    with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
-        found = mesh.process(image).multi_face_landmarks
-    return np.array([(p.x, p.y, p.z) for p in found[0].landmark])
+    face_mesh = mediapipe.solutions.face_mesh  # pyright: ignore[reportAttributeAccessIssue]: it is imported at run time
+    with face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
+        faces = mesh.process(image).multi_face_landmarks
+    return np.array([(point.x, point.y, point.z) for point in faces[0].landmark])
 
 
-def upright(points: np.ndarray) -> np.ndarray:
+def upright(points: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "478 3"]:
     """Turns the face to the viewer: x along the eyes, y from the forehead to the chin; eyes at distance 1."""
     right = points[list(EYE_CORNERS[:2])].mean(axis=0)
     left = points[list(EYE_CORNERS[2:])].mean(axis=0)
@@ -51,13 +60,14 @@ def upright(points: np.ndarray) -> np.ndarray:
     down = points[CHIN] - points[FOREHEAD]
     z = np.cross(x, down)
     z /= np.linalg.norm(z)
-    return (points - (left + right) / 2) @ np.stack([x, np.cross(z, x), z], axis=1) / distance
+    y = np.cross(z, x)
+    return (points - (left + right) / 2) @ np.stack([x, y, z], axis=1) / distance
 
 
-def relax(face: np.ndarray) -> np.ndarray:
+def relax(face: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "478 3"]:
     """Takes the smile back and closes the lips."""
-    amounts = [TAKEN_BACK[name] for name in muscles.MUSCLES]
-    face = face + np.tensordot(amounts, muscles.muscles(face), 1)
+    contractions = [CONTRACTIONS[name] for name in muscles.MUSCLES]
+    face = face + np.tensordot(contractions, muscles.muscles(face), 1)
     return face + CLOSED * muscles.closing(face, muscles.LIPS, upper=0.5, radius=0.25)
 
 

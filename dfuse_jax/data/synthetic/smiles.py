@@ -1,4 +1,4 @@
-"""Embedded data: labelled smile sequences that need no database, for demos, tests and controls.
+"""Bundled synthetic data: labelled smile sequences that need no database, for demos, tests and controls.
 
 One face of 478 landmarks (`muscles.neutral_face`) is deformed into subjects, and each subject smiles, spontaneously and
 on purpose. The two kinds differ on average, and overlap, in the directions that the literature gives (TRAITS holds the
@@ -35,9 +35,13 @@ Schmidt, Ambadar, Cohn & Reed 2006, Movement differences between deliberate and 
 zygomaticus major action in smiling, J. Nonverbal Behavior 30.
 """
 
-import numpy as np
+import dataclasses
+from collections.abc import Sequence
 
-from dfuse_jax.data.synthetic import camera
+import numpy as np
+from jaxtyping import Float, Float32
+
+from dfuse_jax.data.synthetic.camera import Camera, add_tracking_errors, film
 from dfuse_jax.data.synthetic.muscles import MUSCLES, modes, muscles, neutral_face
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
@@ -59,6 +63,23 @@ SUBJECT_SHARE = 0.4  # of a trait's variance lies between subjects
 IMAGE_SIZES = ((640, 480), (720, 576), (1920, 1080))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Person:
+    """A subject.
+
+    Attributes:
+        face: at rest, in face coordinates.
+        muscles: the fields by which MUSCLES move this face.
+        habits: how the smiles of this person differ from others', in each of TRAITS; standard normal.
+        camera: films all smiles of this person.
+    """
+
+    face: Float32[np.ndarray, "478 3"]
+    muscles: Float32[np.ndarray, "7 478 3"]
+    habits: Float[np.ndarray, "9"]
+    camera: Camera
+
+
 def generate(
     videos: int = 1240,
     subjects: int = 400,
@@ -71,9 +92,9 @@ def generate(
     """Makes labelled smile sequences; see the module's docstring for what they are and are not.
 
     Args:
-        videos: how many. Labels alternate, spontaneous first; if the number is odd the last posed smile is missing.
-        subjects: how many people at most: pairs of videos go to subject 0, 1, 2, ... and round again.
-        seed: of everything. The first n videos are the same however many are asked for.
+        videos: the number of videos. Labels alternate, spontaneous first; an odd number ends without its posed smile.
+        subjects: the largest number of people: pairs of videos go to subject 0, 1, 2, ... and round again.
+        seed: determines everything. The first n videos are the same however many are asked for.
         frames: the fewest and the most frames of a video; uniform in between, a pair's two videos alike.
         fps: frame rates; each subject has one of them.
         difference: scales every difference between the classes; 0 makes them alike.
@@ -86,88 +107,116 @@ def generate(
             f"cannot make {videos} videos of {subjects} subjects with {frames} frames at {fps} per second: expected "
             "videos >= 0, subjects >= 1, 1 <= fewest frames <= most frames and a frame rate."
         )
-    people = [_person(np.random.default_rng([seed, 0, i]), fps) for i in range(min(subjects, (videos + 1) // 2))]
-    return [_sample(seed, i, people, frames, difference) for i in range(videos)]
+    count = min(subjects, (videos + 1) // 2)
+    people = [_make_person(np.random.default_rng([seed, 0, i]), fps) for i in range(count)]
+    return [_make_sample(i, people, seed=seed, frames=frames, difference=difference) for i in range(videos)]
 
 
-def _sample(seed, i, people, frames, difference):
-    """Video i: the label alternates, the subject changes after every pair."""
+def _make_sample(i: int, people: Sequence[_Person], *, seed: int, frames: tuple[int, int], difference: float) -> Sample:
+    """Makes video i: the label alternates, the subject changes after every pair."""
     pair, label = i // 2, 1 - i % 2
     turn, subject = divmod(pair, len(people))
     person = people[subject]
     rng = np.random.default_rng([seed, 2, i])
     length = int(np.random.default_rng([seed, 1, pair]).integers(frames[0], frames[1] + 1))
-    landmarks = _record(rng, person, _traits(rng, person["habits"], difference * (2 * label - 1)), length)
-    name = f"{subject + 1:03d}_{('deliberate', 'spontaneous')[label]}_smile_{turn + 1}"
-    return Sample(name, landmarks, person["fps"], person["image_size"], label, f"{subject + 1:03d}")
+    traits = _draw_traits(rng, person.habits, difference if label else -difference)
+    kind = "spontaneous" if label else "deliberate"
+    return Sample(
+        name=f"{subject + 1:03d}_{kind}_smile_{turn + 1}",
+        landmarks=_record(rng, person, traits, length),
+        fps=person.camera.fps,
+        image_size=person.camera.image_size,
+        label=label,
+        subject=f"{subject + 1:03d}",
+    )
 
 
-def _person(rng, fps):
-    """A subject: the face and how its muscles move it, smiling habits, the camera and where it sees the face."""
+def _make_person(rng: np.random.Generator, fps: Sequence[float]) -> _Person:
     face = neutral_face() * rng.normal(1, 0.04, 3).astype(np.float32)
-    face = face + modes(rng, face, 8, 0.02).sum(axis=0)
-    return {
-        "face": face,
-        "muscles": muscles(face),
-        "habits": rng.standard_normal(len(TRAITS)),
-        "fps": float(rng.choice(fps)),
-        "image_size": IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))],
-        "eye_distance": rng.uniform(0.10, 0.13),  # as a share of the image's width
-        "place": rng.uniform((0.30, 0.49), (0.40, 0.57)),  # of the middle of the face in the image
-    }
+    face = face + modes(rng, face, count=8, size=0.02).sum(axis=0)
+    return _Person(
+        face=face,
+        muscles=muscles(face),
+        habits=rng.standard_normal(len(TRAITS)),
+        camera=Camera(
+            fps=float(rng.choice(fps)),
+            image_size=IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))],
+            eye_distance=rng.uniform(0.10, 0.13),
+            place=rng.uniform((0.30, 0.49), (0.40, 0.57)),
+        ),
+    )
 
 
-def _traits(rng, habits, direction):
-    """One smile's value of every trait: habit and mood, and which kind of smile it is (direction 1 or -1)."""
+def _draw_traits(rng: np.random.Generator, habits: Float[np.ndarray, "9"], direction: float) -> dict[str, float]:
+    """Draws one smile's value of every trait, from the person's habits, the mood and the kind of smile.
+
+    Args:
+        rng: draws the mood.
+        habits: of the person.
+        direction: positive for spontaneous smiles, negative for posed ones; scales their difference.
+    """
     mood = rng.standard_normal(len(TRAITS))
-    z = np.sqrt(SUBJECT_SHARE) * habits + np.sqrt(1 - SUBJECT_SHARE) * mood
+    deviations = np.sqrt(SUBJECT_SHARE) * habits + np.sqrt(1 - SUBJECT_SHARE) * mood
     median, spread, shift = np.array(list(TRAITS.values())).T
-    return dict(zip(TRAITS, median * np.exp(spread * (z + direction * shift)), strict=True))
+    return dict(zip(TRAITS, median * np.exp(spread * (deviations + direction * shift)), strict=True))
 
 
-def _record(rng, person, traits, length):
-    """[length, 478, 3] float32 in MediaPipe's coordinates: the face moves, is tracked and filmed."""
-    seconds = np.arange(length) / person["fps"]
+def _record(
+    rng: np.random.Generator, person: _Person, traits: dict[str, float], length: int
+) -> Float32[np.ndarray, "frames 478 3"]:
+    """Returns the landmarks of one smile in MediaPipe's coordinates: the face moves, is tracked and filmed."""
+    seconds = np.arange(length) / person.camera.fps
     weights = _contractions(rng, traits, seconds).astype(np.float32)
-    fields = person["muscles"].reshape(len(MUSCLES), -1)
-    points = person["face"] + (weights @ fields).reshape(length, -1, 3)
-    camera.track(rng, person["face"], seconds, points)
-    return camera.film(rng, person, seconds, points)
+    fields = person.muscles.reshape(len(MUSCLES), -1)
+    points = person.face + (weights @ fields).reshape(length, -1, 3)
+    add_tracking_errors(rng, points, face=person.face, seconds=seconds)
+    return film(rng, person.camera, points, face=person.face, seconds=seconds)
 
 
-def _contractions(rng, traits, seconds):
-    """[T, 7], over time, how far each of MUSCLES contracts."""
+def _contractions(
+    rng: np.random.Generator, traits: dict[str, float], seconds: Float[np.ndarray, " frames"]
+) -> Float[np.ndarray, "frames 7"]:
+    """Returns over time how far each of MUSCLES contracts."""
     smile = traits["amplitude"] * _rise_and_fall(rng, traits, seconds)
-    lag = lambda s: np.interp(seconds - s, seconds, smile)  # noqa: E731
-    cheek = traits["cheek"] * lag(rng.uniform(0, 0.1))
-    lids = np.maximum(np.minimum(traits["lids"] * lag(rng.uniform(0, 0.15)), 0.8), _blinks(rng, seconds))
+
+    def delayed(delay: float) -> Float[np.ndarray, " frames"]:
+        return np.interp(seconds - delay, seconds, smile)
+
+    cheek = traits["cheek"] * delayed(rng.uniform(0, 0.1))
+    squint = np.minimum(traits["lids"] * delayed(rng.uniform(0, 0.15)), 0.8)
+    lids = np.maximum(squint, _blinks(rng, seconds))
     jaw = rng.uniform(0, 0.6) * smile**2
     tilt = rng.choice((-1, 1)) * min(traits["asymmetry"], 0.5)
     right, left = 1 + tilt, 1 - tilt
     return np.stack([right * smile, left * smile, right * cheek, left * cheek, lids, lids, jaw], axis=1)
 
 
-def _rise_and_fall(rng, traits, seconds):
-    """[T] in [0, 1]: rest, onset, apex with one or more peaks, offset, rest; made to fit however short a video."""
+def _rise_and_fall(
+    rng: np.random.Generator, traits: dict[str, float], seconds: Float[np.ndarray, " frames"]
+) -> Float[np.ndarray, " frames"]:
+    """Returns a curve in [0, 1]: rest, onset, apex with one or more peaks, offset, rest; fitted to short videos."""
     end = seconds[-1]
     start, stop = end * rng.uniform(0.03, 0.15), end * (1 - rng.uniform(0.03, 0.15))
-    fit = min(1, 0.85 * (stop - start) / (traits["onset"] + traits["offset"])) if end else 1
-    full, fading = start + fit * traits["onset"], stop - fit * traits["offset"]
-    phase = lambda a, b: np.clip((seconds - a) / max(b - a, 1e-6), 0, 1)  # noqa: E731
-    rising, apex, falling = phase(start, full), phase(full, fading), phase(fading, stop)
+    shrink = min(1, 0.85 * (stop - start) / (traits["onset"] + traits["offset"])) if end else 1
+    full, fading = start + shrink * traits["onset"], stop - shrink * traits["offset"]
+
+    def progress(begin: float, end: float) -> Float[np.ndarray, " frames"]:
+        return np.clip((seconds - begin) / max(end - begin, 1e-6), 0, 1)
+
+    rising, apex, falling = progress(start, full), progress(full, fading), progress(fading, stop)
     rising = rising + min(traits["pause"], 0.95) * np.sin(2 * np.pi * rising) / (2 * np.pi)
     swell = min(traits["swell"], 0.5) * np.sin(np.pi * rng.poisson(traits["peaks"]) * apex) ** 2
     rest = rng.uniform(0, 0.3)  # people often stop smiling only partly
-    return _smooth(rising) * (1 - swell) * (1 - (1 - rest) * _smooth(falling))
+    return _smoothstep(rising) * (1 - swell) * (1 - (1 - rest) * _smoothstep(falling))
 
 
-def _smooth(x):
-    """0 to 1 with the least jerk."""
+def _smoothstep(x: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+    """Goes from 0 to 1 with the least jerk."""
     return x**3 * (10 - 15 * x + 6 * x**2)
 
 
-def _blinks(rng, seconds):
-    """[T] in [0, 1]: blinks, one in three seconds."""
+def _blinks(rng: np.random.Generator, seconds: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+    """Returns how far blinks close the eyes, in [0, 1]; one in three seconds."""
     count = rng.poisson(seconds[-1] / 3)
-    when, duration = rng.uniform(0, seconds[-1], count), rng.uniform(0.06, 0.1, count)
-    return np.exp(-(((seconds[:, None] - when) / duration) ** 2)).max(axis=1, initial=0)
+    moments, durations = rng.uniform(0, seconds[-1], count), rng.uniform(0.06, 0.1, count)
+    return np.exp(-(((seconds[:, None] - moments) / durations) ** 2)).max(axis=1, initial=0)

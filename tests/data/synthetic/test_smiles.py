@@ -1,11 +1,11 @@
 """The synthetic smiles, judged by their landmarks alone: what is measured here is measured as on a real video."""
 
 import re
-import sys
 
 import jax
 import numpy as np
 import pytest
+from landmarks import distance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_score
@@ -14,23 +14,14 @@ from sklearn.preprocessing import StandardScaler
 
 from dfuse_jax import dmarkers, samples
 from dfuse_jax.data import synthetic
-from dfuse_jax.data.synthetic import muscles, neutral_face
 from dfuse_jax.runtime.errors import UserError
 
-NOSE_BRIDGE, RIGHT_EYE, LEFT_EYE = 168, (33, 133), (362, 263)
 LIP_CORNERS, OUTER_EYE_CORNERS, CHEEKS = (61, 291), (33, 263), (50, 280)
 
 
 @pytest.fixture(scope="module")
 def data():
     return synthetic.generate(400, 130)
-
-
-def distance(sample, a, b):
-    """[T]: between two landmarks in space, in eye distances; turning, moving or scaling the head leaves it."""
-    points = sample.landmarks * (1, sample.aspect, 1)
-    eyes = points[:, RIGHT_EYE].mean(axis=1) - points[:, LEFT_EYE].mean(axis=1)
-    return np.linalg.norm(points[:, a] - points[:, b], axis=-1) / np.linalg.norm(eyes, axis=-1)
 
 
 def crossing(signal, level):
@@ -166,22 +157,6 @@ def test_same_seed_same_data_and_the_first_videos_do_not_depend_on_their_number(
         assert a.landmarks.shape != c.landmarks.shape or np.abs(a.landmarks - c.landmarks).max() > 0.01
 
 
-def test_head_moves_and_landmarks_jitter(data):
-    turned, travelled, jitter = [], [], []
-    for sample in data[:100]:
-        points = sample.landmarks * (1, sample.aspect, 1)
-        eyes = points[:, 263] - points[:, 33]
-        size = np.linalg.norm(eyes, axis=-1).mean()
-        turned.append(np.ptp(np.degrees(np.arctan2(eyes[:, 2], eyes[:, 0]))))
-        travelled.append(np.ptp(points[:, NOSE_BRIDGE, 0]) / size)
-        # White noise of standard deviation s has third differences of standard deviation sqrt(20) s.
-        shape = distance(sample, 10, NOSE_BRIDGE)
-        jitter.append(np.diff(shape, 3).std() / np.sqrt(20))
-    assert np.median(turned) > 3  # degrees of yaw
-    assert np.median(travelled) > 0.05
-    assert 0.0005 < np.median(jitter) < 0.005  # of the eye distance
-
-
 def test_very_short_videos_and_bad_requests():
     for sample in synthetic.generate(4, frames=(1, 2), fps=(25.0,)):
         samples.validate(sample)
@@ -189,27 +164,3 @@ def test_very_short_videos_and_bad_requests():
     for bad in ({"frames": (5, 4)}, {"frames": (0, 4)}, {"videos": -1}, {"subjects": 0}, {"fps": ()}):
         with pytest.raises(UserError, match="cannot make"):
             synthetic.generate(**bad)
-
-
-def test_neutral_face_is_a_face_at_rest():
-    face = muscles.neutral_face()
-    assert face.shape == (samples.NUM_LANDMARKS, 3)
-    # Adults' mouths are about 50 mm wide and their pupils 63 mm apart: 0.8 of the eye distance.
-    assert np.linalg.norm(face[61] - face[291]) == pytest.approx(0.8, abs=0.08)
-    assert 0 < face[14, 1] - face[13, 1] < 0.03  # lips together
-    assert face[:, 2].argmin() in (1, 4)  # the nose's tip comes first
-    assert face[10, 1] < face[159, 1] < face[145, 1] < face[1, 1] < face[13, 1] < face[152, 1]  # forehead to chin
-    sides = face[[33, 61, 50, 159]] * (-1, 1, 1)
-    np.testing.assert_allclose(sides, face[[263, 291, 280, 386]], atol=0.06)
-
-
-def test_neutral_face_is_what_the_script_makes():
-    pytest.importorskip("mediapipe")
-    pytest.importorskip("skimage")
-    np.testing.assert_allclose(neutral_face.make(), muscles.neutral_face(), atol=0.005)
-
-
-def test_script_names_the_missing_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(UserError, match=r"pip install .*\[extract\]"):
-        neutral_face.make()

@@ -1,0 +1,58 @@
+"""Names of files that other systems wrote: hidden ones, ones that are not UTF-8, and ones with two spellings."""
+
+import pathlib
+import unicodedata
+from collections.abc import Iterable
+
+from dfuse_jax.runtime.errors import UserError
+
+
+def visible(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """Returns the sorted paths in the folder that match a glob pattern, without hidden ones.
+
+    Hidden are names that begin with a dot (`.ipynb_checkpoints`, and `._*` by macOS on foreign disks) and `__MACOSX`
+    (in ZIP archives by macOS), and everything in folders with such names.
+    """
+    return [path for path in sorted(folder.glob(pattern)) if not _is_hidden(path.relative_to(folder))]
+
+
+def _is_hidden(path: pathlib.Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def check_encoding(paths: Iterable[pathlib.Path]) -> None:
+    """Raises UserError if the name of a file is not valid UTF-8, so that it could not be written into a report."""
+    for path in paths:
+        if not is_utf8(path.name):
+            raise UserError(f"{escaped(str(path))}: the name is not valid UTF-8. Rename it.")
+
+
+def is_utf8(name: str) -> bool:
+    """Tells whether a name can be written as UTF-8; Python reads other bytes of a file's name as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def escaped(text: str) -> str:
+    r"""Returns the text with the bytes that are not UTF-8 as `\xNN`, so that it can be printed everywhere."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def normalized(name: str) -> str:
+    """Returns the name in Unicode's composed form (NFC); macOS decomposes the names of files: e and an accent for é."""
+    return unicodedata.normalize("NFC", name)
+
+
+def locate(path: pathlib.Path) -> pathlib.Path:
+    """Returns the path as the disk spells it, composed or decomposed; a path that is not there unchanged."""
+    if path.exists() or path == path.parent:
+        return path
+    folder = locate(path.parent)
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if normalized(entry.name) == normalized(path.name):
+                return entry
+    return path
