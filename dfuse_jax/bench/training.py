@@ -27,9 +27,8 @@ def synthetic_inputs(model: DFuseSmileNet, videos: int = 16) -> Inputs:
     """Returns synthetic smiles as training sees them, with made-up D-Markers."""
     samples = synthetic.generate(videos, videos)
     length = np.array([len(sample.landmarks) for sample in samples], np.int32)
-    points = train.end_to_end(
-        (scale(np.asarray(model.select(sample.landmarks))) for sample in samples), frames=int(length.sum())
-    )
+    scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
+    points = train.end_to_end(scaled, frames=int(length.sum()))
     return Inputs(
         per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
         per_video={"dmarkers": np.random.default_rng(0).normal(size=(videos, NUM_DMARKERS)).astype(np.float32)},

@@ -113,7 +113,9 @@ class _Comparison:
         inputs = systems.build(first).inputs(data.samples)  # the fusions all see the same
         for number, name in enumerate(remaining, 1):
             messages.say(f"[{number}/{len(remaining)}] {name}: {FUSIONS[name].line}")
-            self.results[name] = crossval.cross_validate(self.variants[name], self.directory / name, data, inputs)
+            results = crossval.cross_validate(self.variants[name], self.directory / name, data, inputs)
+            if results is not None:  # it was not finished when this comparison began
+                self.results[name] = results
             jax.clear_caches()  # what is compiled for one fusion serves no other
             messages.by_first(self._write)
             if number < len(remaining):

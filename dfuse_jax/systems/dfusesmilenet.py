@@ -191,7 +191,8 @@ def _check_blocks(entry: int, blocks: Any) -> None:
 def _example(model: DFuseSmileNet) -> Inputs:
     points = model.points or NUM_LANDMARKS
     precision = jnp.result_type(float)
-    number = jax.ShapeDtypeStruct((1,), np.int32)
+    number: Any = jax.ShapeDtypeStruct((1,), np.int32)
+    label: Any = jax.ShapeDtypeStruct((1,), precision)
     return Inputs(
         per_frame={
             "points": jax.ShapeDtypeStruct((2, points, 3), precision),
@@ -200,7 +201,7 @@ def _example(model: DFuseSmileNet) -> Inputs:
         per_video={"dmarkers": jax.ShapeDtypeStruct((1, NUM_DMARKERS), precision)},
         first=number,
         length=number,
-        label=jax.ShapeDtypeStruct((1,), precision),
+        label=label,
     )
 
 

@@ -201,7 +201,7 @@ def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
     return replica.train[jnp.argsort(jnp.where(counts, draw, jnp.inf))]
 
 
-def _slack(inputs: Inputs, video: Array, frames: int) -> Array:
+def _slack(inputs: Inputs, video: AnyArray, frames: int) -> Array:
     """Returns by how many frames a clip can be moved within its video."""
     return jnp.maximum(inputs.length[video] - frames, 0)
 

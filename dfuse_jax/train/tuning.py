@@ -77,7 +77,7 @@ class Optimizer:
             return optax.chain(decay, optax.trace(decay=self.momentum))
         return optax.chain(optax.scale_by_adam(), decay)
 
-    def schedule(self, epoch: Int[Array, ""], progress: Float[Array, ""]) -> Float[Array, ""]:
+    def schedule(self, epoch: Int[AnyArray, ""], progress: Float[AnyArray, ""] | float) -> Float[Array, ""]:
         """Returns the factor of the learning rate, `progress` (0 to 1) of the way through an epoch (counted from 0)."""
         passed = jnp.sum(epoch >= jnp.array(self.milestones, int))
         factor = jnp.asarray(self.milestone_factor, float) ** passed
