@@ -18,6 +18,7 @@ from dfuse_jax.data.dataset import list_labels, list_subjects
 from dfuse_jax.data.folds import Fold, make_folds
 from dfuse_jax.data.layouts import splits
 from dfuse_jax.extract.batch import extract_all
+from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 
@@ -64,7 +65,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         unusual = unusual_format(loaded, self.name)
         left_out = [f"left out: {reason}" for reason in outcome.failed.values()]
         for note in (*plan.notes, *([unusual] if unusual else []), *left_out):
-            print(f"{self.name}: {note}")
+            messages.say(f"{self.name}: {note}")
         folds = splits.to_folds(plan.splits, loaded) if plan.splits else self._make_folds(loaded)
         metadata = self.info.metadata
         assert metadata is not None  # as `_info` made it
