@@ -4,6 +4,7 @@ Nowhere else in the library is there a word of flags, fields of a config or scri
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -30,6 +31,8 @@ REMEDIES = {
     "workdir": "Give another --workdir.",
 }
 """What the command line adds to a UserError: its `remedy` -> a sentence that names the flag or script."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # wherever a file is written
 
 flags.disclaim_key_flags()
 # Named as the script's own flag, so that --help lists it.
@@ -75,6 +78,12 @@ def _guarded(main: Callable, argv: list[str], joined: Callable):
     except UserError as error:
         remedy = f" {REMEDIES[error.remedy]}" if error.remedy else ""
         _fail(f"{error}{remedy}", debug=_DEBUG.value)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = error.filename or "a file"
+        rest = "What is finished is kept; the same command goes on from there."
+        _fail(f"{where}: cannot be written ({error.strerror}). {rest}", debug=_DEBUG.value)
     except KeyboardInterrupt:
         _interrupted(sys.exit)
 

@@ -7,17 +7,34 @@ import os
 import pathlib
 import tempfile
 import zlib
+from collections.abc import Iterator
+from typing import IO
 
 from dfuse_jax.runtime.errors import UserError
 
 
 @contextlib.contextmanager
-def atomic(path: str | os.PathLike, mode: str = "w"):
-    """Opens a file that takes the place of `path` only when the block ends without an error (write, fsync, rename)."""
+def atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
+    """Opens a file that takes the place of `path` only when the block ends without an error (write, fsync, rename).
+
+    Text is UTF-8 whatever the locale.
+
+    Raises:
+        OSError: it cannot be written; names `path`.
+    """
     path = pathlib.Path(path)
+    try:
+        with _replacing(path, mode) as file:
+            yield file
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: pathlib.Path, mode: str) -> Iterator[IO]:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with open(descriptor, mode) as file:
+        with open(descriptor, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -29,7 +46,7 @@ def atomic(path: str | os.PathLike, mode: str = "w"):
 
 
 def checksum(path: str | os.PathLike) -> str:
-    """Tells files apart by their content: size and CRC-32."""
+    """Returns what tells files apart by their content: size and CRC-32."""
     crc, size = 0, 0
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -38,7 +55,7 @@ def checksum(path: str | os.PathLike) -> str:
 
 
 @contextlib.contextmanager
-def locked(directory: str | os.PathLike):
+def locked(directory: str | os.PathLike) -> Iterator[None]:
     """Makes the folder and holds it for this process; the lock is gone with the process, however that ends.
 
     Raises:

@@ -20,11 +20,15 @@ from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
 
 CONFIG = cli.define_config("settings.py")
-DO = flags.DEFINE_enum("do", "print", ["print", "refuse", "wait", "break"], "What to do.")
+DO = flags.DEFINE_enum("do", "print", ["print", "refuse", "remedy", "wait", "break", "fill"], "What to do.")
 
 def main(argv):
     if DO.value == "refuse":
         raise UserError("it is wrong. Mend it.")
+    if DO.value == "remedy":
+        raise UserError("there are too few.", remedy="folds")
+    if DO.value == "fill":
+        raise OSError(28, "No space left on device", "results/report.md")
     if DO.value == "wait":
         print("waiting", flush=True)
         time.sleep(60)
@@ -60,6 +64,17 @@ def test_arguments_and_config_fields_reach_main(script):
 
 def test_user_error_is_one_line(script):
     assert _run(script("--do=refuse")) == (2, "", "error: it is wrong. Mend it.\n")
+
+
+def test_a_remedy_names_the_flag(script):
+    assert _run(script("--do=remedy")) == (2, "", "error: there are too few. Set --config.cv.folds.\n")
+
+
+def test_a_full_disk_is_one_line(script):
+    code, _, err = _run(script("--do=fill"))
+    assert code == 2
+    assert err.startswith("error: results/report.md: cannot be written (No space left on device).")
+    assert "goes on from there" in err and "Traceback" not in err
 
 
 def test_debug_adds_the_traceback(script):
