@@ -45,11 +45,9 @@ def test_only_the_command_line_speaks_of_flags_scripts_and_fields():
         if name in COMMAND_LINE or name.startswith("bench/"):
             continue
         pattern = r"(^|\s)--[a-z]|launch/" + ("" if name.startswith(CONFIGS) else r"|\bconfig\.[a-z]")
-        offences += [
-            f"{name}:{line}: {text}"
-            for line, text in strings(tree)
-            if re.search(pattern, text.replace("ray start --head", ""))
-        ]
+        for line, text in strings(tree):
+            if re.search(pattern, text.replace("ray start --head", "")):  # a command of Ray's, not of ours
+                offences.append(f"{name}:{line}: {text}")
     assert not offences, "\n".join(offences)
 
 
