@@ -69,4 +69,4 @@ def put_number(name: str, value: ArrayLike) -> Array:
     """
     if np.ndim(value) != 0:
         raise ValueError(f"{name} has shape {np.shape(value)}, expected one number; use jax.vmap or compute_batch.")
-    return jax.device_put(value)
+    return value if isinstance(value, jax.Array) else jax.device_put(np.asarray(value))

@@ -168,7 +168,7 @@ def compiled_features(
     lip = curves.mean[REGIONS.index("lip")]
     omega = positive(fps if rules.knows_frame_rate else 1, lip.dtype)
     features = rules.describe(curves, rules.phases(lip, length), omega).reshape(-1)
-    # A frame that cannot be used has no signal of any region: the lips' tell.
+    # A frame that cannot be used has no signal of any region; one tells.
     usable = jnp.isfinite(lip).all() & jnp.isfinite(omega)
     return jnp.where(usable, features, jnp.nan)
 

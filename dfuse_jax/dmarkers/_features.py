@@ -220,11 +220,18 @@ def _merge(a: tuple[Sums, Maxima], b: tuple[Sums, Maxima]) -> tuple[Sums, Maxima
 
 
 @_over_frames.defjvp
-def _over_frames_jvp(primals, tangents):
-    # The general reduction has no efficient derivative.
-    return jax.jvp(_one_by_one, primals, tangents)
+def _over_frames_jvp(
+    primals: tuple[Sums, Maxima], tangents: tuple[Sums, Maxima]
+) -> tuple[tuple[Sums, Maxima], tuple[Sums, Maxima]]:
+    # The general reduction has no efficient derivative. That of jnp.max divides by how many values equal the largest,
+    # which are none where the compiler computes the values once more and rounds otherwise.
+    _, maxima = primals
+    sums_dot, maxima_dot = tangents
+    change = jax.tree.map(functools.partial(jnp.sum, axis=-1), sums_dot), jax.tree.map(_at_largest, maxima_dot, maxima)
+    return _over_frames(*primals), change
 
 
-def _one_by_one(sums: Sums, maxima: Maxima) -> tuple[Sums, Maxima]:
-    add, take_largest = functools.partial(jnp.sum, axis=-1), functools.partial(jnp.max, axis=-1)
-    return jax.tree.map(add, sums), jax.tree.map(take_largest, maxima)
+def _at_largest(x: Array, values: Array) -> Array:
+    """Returns x where the values are largest along the last axis, the first such place on a tie."""
+    place = jnp.argmax(values, axis=-1, keepdims=True)
+    return jnp.take_along_axis(x, place, axis=-1)[..., 0]

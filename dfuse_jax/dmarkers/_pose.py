@@ -113,8 +113,9 @@ def pose(points: Float[Array, "frames 11 3"]) -> Pose:
     """
     points = jnp.transpose(points, (1, 2, 0)) / 2  # halves: differences of very large coordinates would overflow
     # Unit size, or their squares would overflow, or vanish. It cancels later, so no gradient need pass through it.
-    size = lax.stop_gradient(jnp.max(jnp.max(points, axis=0) - jnp.min(points, axis=0), axis=0))
-    # One coordinate that is NaN or infinite makes the size so, which here makes the whole frame NaN.
+    sides = functools.reduce(jnp.maximum, points) - functools.reduce(jnp.minimum, points)  # jnp.max may pass over NaN
+    size = lax.stop_gradient(functools.reduce(jnp.maximum, sides))
+    # A coordinate that is NaN or infinite makes the size so, which here makes the whole frame NaN.
     size = jnp.where(jnp.isfinite(size), size, jnp.nan)
     points = points / jnp.where(size <= 0, jnp.inf, size)[None, None]
     outer_right, _, inner_right, inner_left, _, outer_left = (tuple(point) for point in points[:6])
