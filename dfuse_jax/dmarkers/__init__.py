@@ -1,8 +1,10 @@
 """D-Markers: 225 handcrafted features of how a smile moves (paper section 3.2, Tables 1 and 2, eqs. 5-7).
 
-Pure functions of one sequence, on jax alone: jit them, vmap them over a batch, differentiate them.
+`compute` and its neighbours are pure functions of one sequence, on jax alone: jit them, vmap them over a batch,
+differentiate them. `compute_batch` takes many sequences of any lengths, and compiles few programs for all of them.
 
     features = jax.jit(jax.vmap(dmarkers.compute))(landmarks, fps)   # [B, T, 478, 3], [B] -> [B, 225]
+    features = dmarkers.compute_batch(sequences, fps)                # N arrays [T, 478, 3] -> [N, 225]
 
 `validate` says what is wrong with an input; `to_frame` (pandas), `plot` (matplotlib) and `DMarkers` (scikit-learn)
 import what they need when they are first used.
@@ -10,12 +12,16 @@ import what they need when they are first used.
 What to know of the definition before reading a feature:
 
 * Eq. 6 divides both eyes by the right eye's width in the same frame, as printed. Mirroring a face swaps left and right
-  and changes no cheek or lip feature; the eye signal it multiplies by the ratio of the two eyes' widths.
+  and changes no cheek or lip feature; it multiplies the eye signal by the ratio of the two eyes' widths.
 * The plane of the head pose runs through the eyes and the tip of the nose, which stands out of the face, so its y axis
   leans some 45 degrees towards the viewer. "Below" in eq. 6 means along that axis: on real faces the eye signal jumps
   from about +0.3 to -0.26 when the lid has closed by 20 to 30%, long before it passes the corners of the eye.
 * A step counts as up or down however small it is. A face that is perfectly still, on a head that moves, shows the last
-  digits of rounding as movement; landmarks that were tracked or filmed never get there.
+  digits of rounding as movement; landmarks that were tracked or filmed are never that still.
+* A lost face has no features. Where a coordinate of Table 1's points is NaN or infinite, the signals and the head pose
+  of that frame are NaN, the phases of such a lip signal have no frame, and all 225 features are NaN; so they are for a
+  frame rate or an aspect that is not a positive number. Frames beyond `length` may hold anything. To compute features
+  of a video in which the face was lost for a while, fill the gap or cut the video there.
 * Within NEAR (1e-6 of the head's size) distances count as 0: a head whose eyes coincide, or whose nose tip is in line
   with them, has no pose, all its points become 0, and so does every ratio to such a distance.
 
@@ -30,6 +36,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from dfuse_jax.dmarkers import _definitions
 from dfuse_jax.dmarkers._batch import compute_batch
 from dfuse_jax.dmarkers._checks import validate
 from dfuse_jax.dmarkers._compute import compute, head_pose, phases, signals
@@ -44,10 +51,12 @@ if TYPE_CHECKING:
     from dfuse_jax.dmarkers.extras.transformer import DMarkers
 
 __all__ = [
+    "DEFINITIONS",
     "FEATURE_NAMES",
     "LANDMARKS",
     "PHASES",
     "REGIONS",
+    "SMOOTHINGS",
     "VALUES",
     "DMarkers",
     "Signals",
@@ -60,6 +69,9 @@ __all__ = [
     "to_frame",
     "validate",
 ]
+
+DEFINITIONS = tuple(_definitions.DEFINITIONS)  # names that `definition` takes
+SMOOTHINGS = tuple(_definitions.SMOOTHERS)  # values that `smoothing` takes
 
 # What needs more than jax: its module in extras/ and the package that pip installs.
 _EXTRAS = {

@@ -84,7 +84,7 @@ class Sums(NamedTuple):
 
 
 class Maxima(NamedTuple):
-    """What Table 2 takes the largest of, named as in `Sums`."""
+    """What Table 2 takes the largest of over the frames of a phase, named as in `Sums`."""
 
     deviation: Array
     v_up: Array
@@ -163,44 +163,44 @@ def describe(
     mean_deviation = ratio(total.deviation, n)
     net, both = total.d_up - total.d_down, total.d_up + total.d_down
     values = {
-        # Duration
+        # Duration: eta(D+) / omega, eta(D-) / omega, eta(D) / omega
         "duration_increasing": ratio(total.n_up, fps),
         "duration_decreasing": ratio(total.n_down, fps),
         "duration": ratio(n, fps),
-        # Duration Ratio
+        # Duration Ratio: eta(D+) / eta(D), eta(D-) / eta(D)
         "duration_ratio_increasing": ratio(total.n_up, n),
         "duration_ratio_decreasing": ratio(total.n_down, n),
-        # Maximum Amplitude
+        # Maximum Amplitude: max(D)
         "amplitude_max": reference + jnp.where(n > 0, largest.deviation, 0),
-        # Mean Amplitude
+        # Mean Amplitude: sum D / eta(D), sum D+ / eta(D+), sum |D-| / eta(D-)
         "amplitude_mean": reference + mean_deviation,
         "amplitude_mean_increasing": ratio(total.d_up, total.n_up),
         "amplitude_mean_decreasing": ratio(total.d_down_averaged, total.n_down),
-        # STD of Amplitude
+        # STD of Amplitude: std(D)
         "amplitude_std": square_root(ratio(total.squared_deviation, n) - mean_deviation**2),
-        # Total Amplitude
+        # Total Amplitude: sum D+, sum |D-|
         "amplitude_total_increasing": total.d_up,
         "amplitude_total_decreasing": total.d_down,
-        # Net Amplitude
+        # Net Amplitude: sum D+ - sum |D-|
         "amplitude_net": net,
-        # Amplitude Ratio
+        # Amplitude Ratio: sum D+ and sum |D-|, each over sum D+ + sum |D-|
         "amplitude_ratio_increasing": ratio(total.d_up, both),
         "amplitude_ratio_decreasing": ratio(total.d_down, both),
-        # Maximum Speed
+        # Maximum Speed: max(V+), max(|V-|)
         "speed_max_increasing": largest.v_up,
         "speed_max_decreasing": largest.v_down,
-        # Mean Speed
+        # Mean Speed: sum V+ / eta(V+), sum |V-| / eta(V-)
         "speed_mean_increasing": ratio(total.v_up, total.n_up),
         "speed_mean_decreasing": ratio(total.v_down, total.n_down),
-        # Max. Acceleration
+        # Max. Acceleration: max(A+), max(|A-|)
         "acceleration_max_increasing": largest.a_gain,
         "acceleration_max_decreasing": largest.a_loss,
-        # Mean Acceleration
+        # Mean Acceleration: sum A+ / eta(A+), sum |A-| / eta(A-)
         "acceleration_mean_increasing": ratio(total.a_gain, total.n_gain),
         "acceleration_mean_decreasing": ratio(total.a_loss, total.n_loss),
-        # Ampl. Duration Ratio
+        # Ampl. Duration Ratio: (sum D+ - sum |D-|) omega / eta(D)
         "amplitude_duration_ratio": ratio(net * fps, n),
-        # Ampl. Difference
+        # Ampl. Difference: |sum D_L - sum D_R| / eta(D)
         "amplitude_difference": ratio(jnp.abs(total.sides), n) if compare_sides else jnp.zeros_like(n),
     }
     return jnp.stack([values[name] for name in VALUES], axis=-1)

@@ -1,14 +1,18 @@
 """Table 2, worked out by hand."""
 
 import hypothesis
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from padded import close, compute, named
+from padded import close, compute, fast_to_compile, named
 from sequences import SEEDS, SETTINGS
 from smiles import smile
 
 from dfuse_jax import dmarkers
+from dfuse_jax.dmarkers._features import describe
+from dfuse_jax.dmarkers._phases import Spans
 
 
 def values(features, region, phase):
@@ -86,3 +90,27 @@ def test_every_feature_is_named_by_region_phase_and_value():
     assert dmarkers.FEATURE_NAMES[0] == "eye_onset_duration_increasing"
     assert dmarkers.FEATURE_NAMES[25 * 4 + 5] == "cheek_apex_amplitude_max"
     assert dmarkers.FEATURE_NAMES[-1] == "lip_offset_amplitude_difference"
+
+
+def test_the_derivative_of_a_largest_value_is_that_of_its_frames():
+    """In a program in which XLA computes the values twice and rounds them differently: no value equals the largest."""
+    lip = np.array([0.5, 0.6, 0.8, 0.75, 0.55], np.float32)  # rises by 0.1 and 0.2, falls by 0.05 and 0.2
+    still = np.tile(np.float32([[0.3], [0.5]]), 5)
+    phases = Spans(start=jnp.array([0, 3, 2]), stop=jnp.array([3, 3, 5]))
+
+    def of_lip(lip):
+        mean = jnp.concatenate([still, lip[None]])
+        values = describe(dmarkers.Signals(mean, mean, mean), phases, jnp.float32(10))[2]
+        return {name: values[:, number] for number, name in enumerate(dmarkers.VALUES)}
+
+    slopes = fast_to_compile(jax.jacrev(of_lip))(lip)
+    expected = {
+        "amplitude_max": ([0, 0, 1, 0, 0], [0, 0, 1, 0, 0]),
+        "speed_max_increasing": ([0, -10, 10, 0, 0], [0] * 5),
+        "speed_max_decreasing": ([0] * 5, [0, 0, 0, 10, -10]),
+        "acceleration_max_increasing": ([100, -200, 100, 0, 0], [0] * 5),
+        "acceleration_max_decreasing": ([0] * 5, [0, 0, -100, 200, -100]),
+    }
+    for name, (onset, offset) in expected.items():
+        np.testing.assert_allclose(slopes[name], [onset, [0] * 5, offset], atol=1e-4, err_msg=name)
+    assert all(np.isfinite(slope).all() for slope in slopes.values())
