@@ -1,44 +1,64 @@
 """Onset, apex and offset: the longest rise of the lip corners, the longest fall, and what lies between [30]."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
 import jax.numpy as jnp
 from jax import Array, lax
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
+    from jaxtyping import Bool, Float, Int
 
 PHASES = ("onset", "apex", "offset")
 
 
-def spans(signal: Array, length: Array, *, overshoot: bool = False) -> tuple[Array, Array]:
-    """Where each phase starts and stops.
+class Spans(NamedTuple):
+    """The first frame of every phase and the frame after its last, [3] each in the order of PHASES.
+
+    The two are equal where a phase does not exist.
+    """
+
+    start: Int[Array, " 3"]
+    stop: Int[Array, " 3"]
+
+
+def spans(lip: Float[Array, " frames"], length: ArrayLike, *, overshoot: bool = False) -> Spans:
+    """Finds where each phase starts and stops.
 
     Onset is the longest run of frames over which the signal strictly increases, the earliest on a tie; offset is the
-    same decreasing; apex is the frames strictly between.
+    same decreasing; apex is the frames strictly between. A signal that is NaN or infinite in a frame that counts has
+    no phases.
 
     Args:
-        signal: [T], D_lip.
+        lip: [T], D_lip.
         length: how many of the T frames count.
-        overshoot: the published code's reading of a run, which takes in the frame that ends it.
-
-    Returns:
-        First frame, and the one after the last, [3] each in the order of PHASES; equal where a phase does not exist.
+        overshoot: the published code's reading of a run, which includes the frame that ends it.
     """
-    frame = jnp.arange(signal.shape[0])
-    valid = frame < length
-    step = jnp.diff(signal, prepend=signal[:1])
-    moving = jnp.stack([step > 0, step < 0]) & valid  # the step from t - 1 to t goes that way
-    first = lax.cummax(jnp.where(moving, 0, frame), axis=1)  # of the run that holds t
-    size = frame - first + 1
+    frame = jnp.arange(lip.shape[0])
+    counts = frame < length
+    usable = (jnp.isfinite(lip) | ~counts).all()
+    step = jnp.diff(lip, prepend=lip[:1])
+    moving = jnp.stack([step > 0, step < 0]) & counts[None]  # the step from t - 1 to t goes up, or down
+    first = lax.cummax(jnp.where(moving, 0, frame[None]), axis=1)  # of the run to which t belongs
+    size = frame[None] - first + 1
     if overshoot:
-        ended = jnp.pad(~moving[:, 1:] & valid[1:], ((0, 0), (0, 1)))  # there is a next frame, and it ends the run
+        ended = jnp.pad(~moving[:, 1:] & counts[None, 1:], ((0, 0), (0, 1)))  # the next frame exists and ends the run
         size = size + ((size > 1) & ended)
-    size = jnp.where(valid, size, 0)
+    size = jnp.where(counts[None] & usable, size, 0)
     last = jnp.argmax(size, axis=1)  # the earliest on a tie
-    (rise, fall), (risen, fallen) = first[jnp.arange(2), last], jnp.max(size, axis=1)
-    start = jnp.stack([rise, rise + risen, fall])
-    stop = jnp.stack([rise + risen, fall, fall + fallen])
-    exists = jnp.stack([risen > 1, (risen > 1) & (fallen > 1), fallen > 1])
-    return start, jnp.where(exists, jnp.maximum(start, stop), start)
+    rise_start, fall_start = first[jnp.arange(2), last]
+    rise_size, fall_size = jnp.max(size, axis=1)
+    rises, falls = rise_size > 1, fall_size > 1
+    rise_stop, fall_stop = rise_start + rise_size, fall_start + fall_size
+    start = jnp.stack([rise_start, rise_stop, fall_start])
+    stop = jnp.stack([rise_stop, fall_start, fall_stop])
+    exists = jnp.stack([rises, rises & falls, falls])
+    return Spans(start=start, stop=jnp.where(exists, jnp.maximum(start, stop), start))
 
 
-def inside(start: Array, stop: Array, frames: int) -> Array:
-    """Which of the frames 0 to `frames` - 1 each span holds: [..., frames] booleans."""
-    frame = jnp.arange(frames)
-    return (start[..., None] <= frame) & (frame < stop[..., None])
+def inside(phases: Spans, frames: int, *, skip: int = 0) -> Bool[Array, "3 frames"]:
+    """Returns which of the frames 0 to `frames` - 1 belong to each phase, without its first `skip` frames."""
+    frame = jnp.arange(frames)[None]
+    return (phases.start[:, None] + skip <= frame) & (frame < phases.stop[:, None])

@@ -1,15 +1,24 @@
-"""Head pose: roll, yaw and pitch, translation and scale taken out of every frame (section 3.2).
+"""Head pose: roll, yaw and pitch, translation and scale, which are taken out of every frame (section 3.2).
 
 A vector over time is a tuple of its x, y and z, [T] each: time is the last axis of every array, which the CPU
-vectorises over, and no small matrix product is left to a library.
+vectorises over, and no small matrix product is left to a library. NaN passes through every function.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-Vector = tuple[Array, ...]
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike, DTypeLike
+    from jaxtyping import Float
+
+    Vector = tuple[Float[Array, " frames"], ...]
+
 NEAR = 1e-6  # distances below this share of the head's size (or of the eyes' distance) are rounding: they count as 0
 
 
@@ -18,76 +27,84 @@ class Pose(NamedTuple):
 
     Attributes:
         points: [11, 3, T], Table 1's points; the longest side of the box around them is 1.
-        middle: of the eyes.
+        centre: the point halfway between the eyes.
         axes: three vectors of length 1: x from the right eye to the left, y down the face, z out of the plane of eyes
             and nose tip. Where a head has no pose they are 0.
         width: [T], the distance of the eyes' centres in units of the head, 0 where it has no pose.
     """
 
-    points: Array
-    middle: Vector
+    points: Float[Array, "11 3 frames"]
+    centre: Vector
     axes: tuple[Vector, Vector, Vector]
-    width: Array
+    width: Float[Array, " frames"]
 
-    def of(self, p: int) -> Vector:
-        """The paper's p_p along the image's axes."""
-        return tuple(self.points[p - 1])
+    def in_image(self, number: int) -> Vector:
+        """Returns the paper's p_number along the image's axes."""
+        return tuple(self.points[number - 1])
 
-    def facing(self, p: int) -> Vector:
-        """The paper's p_p as the paper uses it: about `middle`, along the head's axes, the eyes' centres 100 apart."""
-        arm = between(self.middle, self.of(p))
+    def in_face(self, number: int) -> Vector:
+        """Returns the paper's p_number with the pose taken out: about `centre`, along `axes`, the eyes 100 apart."""
+        arm = between(self.centre, self.in_image(number))
         return tuple(ratio(100 * dot(axis, arm), self.width) for axis in self.axes)
 
 
-def dot(a: Vector, b: Vector) -> Array:
-    """Scalar product of two vectors: [T]."""
-    return sum(x * y for x, y in zip(a, b, strict=True))
+def dot(a: Vector, b: Vector) -> Float[Array, " frames"]:
+    """Returns the scalar product of two vectors."""
+    return functools.reduce(operator.add, (x * y for x, y in zip(a, b, strict=True)))
 
 
 def cross(a: Vector, b: Vector) -> Vector:
-    """Vector product of two vectors in space."""
+    """Returns the vector product of two vectors in space."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
 def between(a: Vector, b: Vector) -> Vector:
-    """b - a."""
+    """Returns b - a."""
     return tuple(y - x for x, y in zip(a, b, strict=True))
 
 
-def middle(a: Vector, b: Vector) -> Vector:
-    """The point halfway between two."""
+def midpoint(a: Vector, b: Vector) -> Vector:
+    """Returns the point halfway between two points."""
     return tuple((x + y) / 2 for x, y in zip(a, b, strict=True))
 
 
-def root(x: Array) -> Array:
-    """Square root, with value and gradient 0 (not NaN) where x is not positive."""
-    return jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1)), 0)
+def square_root(x: Array) -> Array:
+    """Returns the square root, with value and gradient 0 (not NaN) where x is not positive."""
+    absent = x <= 0
+    return jnp.where(absent, 0, jnp.sqrt(jnp.where(absent, 1, x)))
 
 
-def norm(a: Vector) -> Array:
-    """Euclidean length, gamma of eqs. 5-7, with gradient 0 (not NaN) at zero."""
-    return root(dot(a, a))
+def norm(a: Vector) -> Float[Array, " frames"]:
+    """Returns the Euclidean length, gamma of eqs. 5-7, with gradient 0 (not NaN) at zero."""
+    return square_root(dot(a, a))
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """numerator / denominator, and 0 where the denominator is not positive."""
-    positive = denominator > 0
-    return jnp.where(positive, numerator / jnp.where(positive, denominator, 1), 0)
+    """Returns numerator / denominator, and 0 where the denominator is not positive."""
+    absent = denominator <= 0
+    return jnp.where(absent, 0, numerator / jnp.where(absent, 1, denominator))
 
 
-def above(distance: Array, least: float) -> Array:
-    """The distance, and 0 where it is not more than `least`."""
-    return jnp.where(distance > least, distance, 0)
+def zero_below(distance: Array, least: float) -> Array:
+    """Returns the distance, and 0 where it is not more than `least`."""
+    return jnp.where(distance <= least, 0, distance)
 
 
-def metric(points: Array, aspect: Array) -> Array:
-    """MediaPipe's coordinates [T, 11, 3] with y (a fraction of the image's height) brought to the scale of x and z."""
+def positive(value: ArrayLike, dtype: DTypeLike) -> Float[Array, ""]:
+    """Returns a frame rate or an aspect of this type, and NaN if it is not positive and finite."""
+    value = jnp.asarray(value, dtype)
+    return jnp.where((value > 0) & jnp.isfinite(value), value, jnp.nan)
+
+
+def metric(points: Float[Array, "frames 11 3"], aspect: ArrayLike) -> Float[Array, "frames 11 3"]:
+    """Brings y of MediaPipe's coordinates, a fraction of the image's height, to the scale of x and z."""
+    aspect = positive(aspect, points.dtype)
     one = jnp.ones_like(aspect)
-    return points * jnp.stack([one, aspect, one])
+    return points * jnp.stack([one, aspect, one])[None, None]
 
 
-def pose(points: Array) -> Pose:
-    """The head's pose in every frame.
+def pose(points: Float[Array, "frames 11 3"]) -> Pose:
+    """Finds the head's pose in every frame.
 
     A head whose eyes coincide, or whose nose tip is in line with them (to NEAR of its size), has no pose.
 
@@ -96,16 +113,21 @@ def pose(points: Array) -> Pose:
     """
     points = jnp.transpose(points, (1, 2, 0)) / 2  # halves: differences of very large coordinates would overflow
     # Unit size, or their squares would overflow, or vanish. It cancels later, so no gradient need pass through it.
-    size = lax.stop_gradient(jnp.max(jnp.max(points, axis=0) - jnp.min(points, axis=0), axis=0))
-    points = points / jnp.where(size > 0, size, jnp.inf)
-    p = [None, *(tuple(point) for point in points)]
-    right, left = middle(p[1], p[3]), middle(p[4], p[6])
-    centre, across = middle(right, left), between(right, left)
-    width = above(norm(across), NEAR)
+    sides = functools.reduce(jnp.maximum, points) - functools.reduce(jnp.minimum, points)  # jnp.max may pass over NaN
+    size = lax.stop_gradient(functools.reduce(jnp.maximum, sides))
+    # A coordinate that is NaN or infinite makes the size so, which here makes the whole frame NaN.
+    size = jnp.where(jnp.isfinite(size), size, jnp.nan)
+    points = points / jnp.where(size <= 0, jnp.inf, size)[None, None]
+    outer_right, _, inner_right, inner_left, _, outer_left = (tuple(point) for point in points[:6])
+    nose = tuple(points[8])
+    right, left = midpoint(outer_right, inner_right), midpoint(inner_left, outer_left)
+    centre, across = midpoint(right, left), between(right, left)
+    width = zero_below(norm(across), NEAR)
     x = tuple(ratio(c, width) for c in across)
-    normal = cross(x, between(centre, p[9]))
-    depth = above(norm(normal), NEAR)
+    normal = cross(x, between(centre, nose))
+    depth = zero_below(norm(normal), NEAR)
     z = tuple(ratio(c, depth) for c in normal)
     y = cross(z, x)
-    has = depth > 0
-    return Pose(points, centre, (tuple(jnp.where(has, c, 0) for c in x), y, z), jnp.where(has, width, 0))
+    absent = depth <= 0
+    x = tuple(jnp.where(absent, 0, c) for c in x)
+    return Pose(points=points, centre=centre, axes=(x, y, z), width=jnp.where(absent, 0, width))

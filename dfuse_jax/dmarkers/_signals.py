@@ -1,12 +1,21 @@
 """The three signals of a smile over time: eye aperture, cheek elevation, lip corners (eqs. 5-7)."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from dfuse_jax.dmarkers import _pose
-from dfuse_jax.dmarkers._pose import Pose, Vector, above, between, dot, middle, norm, ratio
+from dfuse_jax.dmarkers._pose import NEAR, Pose, between, dot, metric, midpoint, norm, pose, ratio, zero_below
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
+    from jaxtyping import Float
+
+    from dfuse_jax.dmarkers._pose import Vector
+
+    Sides = tuple[Float[Array, " frames"], Float[Array, " frames"]]  # of the person's right and left
 
 REGIONS = ("eye", "cheek", "lip")
 
@@ -14,65 +23,80 @@ REGIONS = ("eye", "cheek", "lip")
 class Signals(NamedTuple):
     """D, D_R and D_L of the three regions, each [3, T] in the order of REGIONS, without a unit."""
 
-    mean: Array
-    right: Array
-    left: Array
+    mean: Float[Array, "3 frames"]
+    right: Float[Array, "3 frames"]
+    left: Float[Array, "3 frames"]
 
 
-def _sides(*regions: tuple[Array, Array]) -> Signals:
-    """From (right, left) of every region."""
-    right, left = (jnp.stack(side) for side in zip(*regions, strict=True))
-    return Signals((right + left) / 2, right, left)
-
-
-def _first(a: Vector) -> Vector:
-    return tuple(x[:1] for x in a)
-
-
-def _signed(lid: Vector, down: Array) -> Array:
-    """Gamma * gamma of eq. 6: the lid's distance, negative when it lies below the corners' midpoint."""
-    return jnp.where(down > 0, -1, 1) * norm(lid)
-
-
-def _apertures(head: Pose) -> tuple[Array, Array]:
-    """Eq. 6. Both eyes are measured by the right one's width in the same frame: of the pose only y matters."""
-    width = jnp.where(head.width > 0, above(norm(between(head.of(1), head.of(3))), _pose.NEAR), 0)
-    lids = [
-        between(middle(head.of(outer), head.of(inner)), head.of(lid)) for outer, lid, inner in ((1, 2, 3), (4, 5, 6))
-    ]
-    right, left = (ratio(_signed(lid, dot(head.axes[1], lid)), width) for lid in lids)
-    return right, left
-
-
-def _travels(head: Pose, right: int, left: int) -> tuple[Array, Array]:
-    """Eqs. 5 and 7: distances from the first frame's midpoint, by the first frame's distance of the two points."""
-    right, left = head.facing(right), head.facing(left)
-    rest = middle(_first(right), _first(left))
-    apart = above(norm(between(_first(right), _first(left))), 100 * _pose.NEAR)
-    return ratio(norm(between(rest, right)), apart), ratio(norm(between(rest, left)), apart)
-
-
-def paper(points: Array, aspect: Array) -> Signals:
-    """Eqs. 5-7 in 3-D after removing the head pose.
+def paper(points: Float[Array, "frames 11 3"], aspect: ArrayLike) -> Signals:
+    """Computes eqs. 5-7 in space, after removing the head pose.
 
     Args:
         points: [T, 11, 3] in MediaPipe's coordinates.
         aspect: image height / width; brings y to the scale of x and z.
     """
-    head = _pose.pose(_pose.metric(points, aspect))
-    return _sides(_apertures(head), _travels(head, 7, 8), _travels(head, 10, 11))
-
-
-def authors(points: Array, aspect: Array) -> Signals:
-    """The published code's signals: x and y of min-max scaled points as they come, without a pose step."""
-    del aspect  # the published code does not know the image's size
-    p = [None, *(tuple(point) for point in jnp.transpose(points[..., :2], (1, 2, 0)))]
-    right, left, lip = middle(p[1], p[3]), middle(p[4], p[6]), middle(p[10], p[11])
-    eye, lips = (above(norm(_first(between(p[a], p[b]))), _pose.NEAR) for a, b in ((1, 3), (10, 11)))
-    to = lambda start, end: norm(between(start, p[end]))  # noqa: E731
-    lids = [between(right, p[2]), between(left, p[5])]
-    return _sides(
-        tuple(ratio(_signed(lid, lid[1]), eye) for lid in lids),
-        (ratio(to(right, 7), eye), ratio(to(left, 8), eye)),
-        (ratio(to(lip, 10), lips), ratio(to(lip, 11), lips)),
+    head = pose(metric(points, aspect))
+    return _join(
+        eye=_apertures(head),
+        cheek=_movements(right=head.in_face(7), left=head.in_face(8)),
+        lip=_movements(right=head.in_face(10), left=head.in_face(11)),
     )
+
+
+def authors(points: Float[Array, "frames 11 3"], aspect: ArrayLike) -> Signals:
+    """Computes the published code's signals: x and y of min-max scaled points as they are, without a pose step."""
+    del aspect  # the published code does not know the image's size
+    usable = jnp.isfinite(points).all(axis=(1, 2), keepdims=True)
+    points = jnp.where(usable, points, jnp.nan)
+    p = [(), *(tuple(point) for point in jnp.transpose(points[..., :2], (1, 2, 0)))]
+    right_eye, left_eye, mouth = midpoint(p[1], p[3]), midpoint(p[4], p[6]), midpoint(p[10], p[11])
+    eye_width = zero_below(norm(_first_frame(between(p[1], p[3]))), NEAR)
+    mouth_width = zero_below(norm(_first_frame(between(p[10], p[11]))), NEAR)
+    right_lid, left_lid = between(right_eye, p[2]), between(left_eye, p[5])
+    right_cheek, left_cheek = between(right_eye, p[7]), between(left_eye, p[8])
+    right_corner, left_corner = between(mouth, p[10]), between(mouth, p[11])
+    return _join(
+        eye=(
+            ratio(_signed_norm(right_lid, down=right_lid[1]), eye_width),
+            ratio(_signed_norm(left_lid, down=left_lid[1]), eye_width),
+        ),
+        cheek=(ratio(norm(right_cheek), eye_width), ratio(norm(left_cheek), eye_width)),
+        lip=(ratio(norm(right_corner), mouth_width), ratio(norm(left_corner), mouth_width)),
+    )
+
+
+def _join(*, eye: Sides, cheek: Sides, lip: Sides) -> Signals:
+    right, left = (jnp.stack(side) for side in zip(eye, cheek, lip, strict=True))
+    return Signals(mean=(right + left) / 2, right=right, left=left)
+
+
+def _apertures(head: Pose) -> Sides:
+    """Computes eq. 6. Both eyes are measured by the right one's width in the same frame: of the pose only y matters."""
+    outer_right, right_lid, inner_right = head.in_image(1), head.in_image(2), head.in_image(3)
+    inner_left, left_lid, outer_left = head.in_image(4), head.in_image(5), head.in_image(6)
+    width = zero_below(norm(between(outer_right, inner_right)), NEAR)
+    width = jnp.where(head.width <= 0, 0, width)
+    right = between(midpoint(outer_right, inner_right), right_lid)
+    left = between(midpoint(inner_left, outer_left), left_lid)
+    _, down, _ = head.axes
+    return (
+        ratio(_signed_norm(right, down=dot(down, right)), width),
+        ratio(_signed_norm(left, down=dot(down, left)), width),
+    )
+
+
+def _signed_norm(lid: Vector, *, down: Array) -> Array:
+    """Returns Gamma times gamma of eq. 6: the lid's distance, negative when it lies below the corners' midpoint."""
+    return jnp.where(down > 0, -1, 1) * norm(lid)
+
+
+def _movements(*, right: Vector, left: Vector) -> Sides:
+    """Computes eqs. 5 and 7: distances from the first frame's midpoint, over the first frame's distance of the two."""
+    first_right, first_left = _first_frame(right), _first_frame(left)
+    rest = midpoint(first_right, first_left)
+    apart = zero_below(norm(between(first_right, first_left)), 100 * NEAR)
+    return ratio(norm(between(rest, right)), apart), ratio(norm(between(rest, left)), apart)
+
+
+def _first_frame(a: Vector) -> Vector:
+    return tuple(x[:1] for x in a)

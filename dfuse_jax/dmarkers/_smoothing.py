@@ -9,12 +9,44 @@ P. F. Velleman, "Definition and comparison of robust nonlinear data smoothing al
 P. F. Velleman and D. C. Hoaglin, "Applications, Basics, and Computing of Exploratory Data Analysis" (1981), ch. 6.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
+    from jaxtyping import Float
 
 
-def _windows(x: Array, before: int, after: int) -> list[Array]:
-    """x[t - before], ..., x[t + after] for every t; beyond the array the end value, never used."""
+def smooth_4253h_twice(x: Float[Array, "... frames"], length: ArrayLike) -> Float[Array, "... frames"]:
+    """Computes 4253H of x, plus 4253H of what it left, over the first `length` values of the last axis."""
+    smooth = smooth_4253h(x, length)
+    return smooth + smooth_4253h(x - smooth, length)
+
+
+def smooth_4253h(x: Float[Array, "... frames"], length: ArrayLike) -> Float[Array, "... frames"]:
+    """Computes 4253H, once, over the first `length` values of the last axis; the others come back as they are."""
+    t = lax.broadcasted_iota(int, x.shape, x.ndim - 1)
+    reach = jnp.minimum(t, length - 1 - t)  # the number of neighbours on both sides
+    # 4: medians between t - 1 and t (of two values at the ends); 2: their means bring them back onto the frames.
+    before, now = _windows(x, before=1, after=0)
+    four = _median4(*_windows(x, before=2, after=1))
+    half = jnp.where(jnp.minimum(t - 1, length - 1 - t) >= 1, four, (before + now) / 2)
+    early, late = _windows(half, before=0, after=1)
+    x = jnp.where(reach >= 1, (early + late) / 2, x)
+    five, three = _median5(*_windows(x, before=2, after=2)), _median3(*_windows(x, before=1, after=1))
+    x = jnp.where(reach >= 2, five, jnp.where(reach >= 1, three, x))
+    x = jnp.where(reach >= 1, _median3(*_windows(x, before=1, after=1)), x)
+    before, now, after = _windows(x, before=1, after=1)
+    # Means of two round nothing off where all are equal: a plateau that the medians made stays level.
+    return jnp.where(reach >= 1, ((before + after) / 2 + now) / 2, x)
+
+
+def _windows(x: Array, *, before: int, after: int) -> list[Array]:
+    """Returns x[t - before], ..., x[t + after] for every t; beyond the array the end value, which is never used."""
     padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(before, after)], mode="edge")
     return [padded[..., k : k + x.shape[-1]] for k in range(before + after + 1)]
 
@@ -29,33 +61,11 @@ def _median3(a: Array, b: Array, c: Array) -> Array:
 
 
 def _median4(a: Array, b: Array, c: Array, d: Array) -> Array:
-    (ab, ba), (cd, dc) = _sort(a, b), _sort(c, d)
-    return (jnp.maximum(ab, cd) + jnp.minimum(ba, dc)) / 2
+    (low_ab, high_ab), (low_cd, high_cd) = _sort(a, b), _sort(c, d)
+    return (jnp.maximum(low_ab, low_cd) + jnp.minimum(high_ab, high_cd)) / 2
 
 
 def _median5(a: Array, b: Array, c: Array, d: Array, e: Array) -> Array:
-    """The median of e and of the middle two of the other four."""
-    (ab, ba), (cd, dc) = _sort(a, b), _sort(c, d)
-    return _median3(e, jnp.maximum(ab, cd), jnp.minimum(ba, dc))
-
-
-def smooth_4253h(x: Array, length: Array) -> Array:
-    """4253H, once, over the first `length` values of the last axis of x [..., T]; the others come back as they are."""
-    t = jnp.arange(x.shape[-1])
-    reach = jnp.minimum(t, length - 1 - t)  # how many neighbours there are on both sides
-    # 4: medians between t - 1 and t (of two values at the ends); 2: their means bring them back onto the frames.
-    before, now = _windows(x, 1, 0)
-    half = jnp.where(jnp.minimum(t - 1, length - 1 - t) >= 1, _median4(*_windows(x, 2, 1)), (before + now) / 2)
-    x = jnp.where(reach >= 1, sum(_windows(half, 0, 1)) / 2, x)
-    five, three = _median5(*_windows(x, 2, 2)), _median3(*_windows(x, 1, 1))
-    x = jnp.where(reach >= 2, five, jnp.where(reach >= 1, three, x))
-    x = jnp.where(reach >= 1, _median3(*_windows(x, 1, 1)), x)
-    before, now, after = _windows(x, 1, 1)
-    # Means of two round nothing off where all are equal: a plateau that the medians made stays level.
-    return jnp.where(reach >= 1, ((before + after) / 2 + now) / 2, x)
-
-
-def smooth_4253h_twice(x: Array, length: Array) -> Array:
-    """4253H of x [..., T], plus 4253H of what it left."""
-    smooth = smooth_4253h(x, length)
-    return smooth + smooth_4253h(x - smooth, length)
+    """Returns the median of e and of the middle two of the other four."""
+    (low_ab, high_ab), (low_cd, high_cd) = _sort(a, b), _sort(c, d)
+    return _median3(e, jnp.maximum(low_ab, low_cd), jnp.minimum(high_ab, high_cd))

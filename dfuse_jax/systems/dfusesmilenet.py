@@ -135,9 +135,14 @@ def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str,
 
 def features(samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Float[np.ndarray, "videos 225"]:
     """Returns the D-Markers of whole videos."""
-    from dfuse_jax.data import features as batch  # until dmarkers.compute_batch is there
-
-    return batch.compute(samples, definition=definition, smoothing=smoothing)
+    scaled = definition == "authors"  # it reads the network's coordinates, the paper's MediaPipe's own
+    return dmarkers.compute_batch(
+        (scale(sample.landmarks) if scaled else sample.landmarks for sample in samples),
+        [sample.fps for sample in samples],
+        aspect=[sample.aspect for sample in samples],
+        definition=definition,
+        smoothing=smoothing,
+    )
 
 
 def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:

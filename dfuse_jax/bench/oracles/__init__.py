@@ -1,1 +1,1 @@
-"""The D-Markers once more, written independently of the JAX code: what tests and benchmarks hold it against."""
+"""Independent implementations of the D-Markers, with which tests and benchmarks compare the JAX code."""

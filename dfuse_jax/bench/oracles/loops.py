@@ -1,7 +1,7 @@
-"""The definition `paper` read frame by frame in plain Python and NumPy, in float64: slow, and easy to check by eye.
+"""The definition `paper` frame by frame in plain Python and NumPy, in float64: slow, and easy to check by eye.
 
-Written from the text of the definition before the JAX code was read; the two share nothing. A point is p[1] to
-p[11], numbered as in the paper's Table 1.
+It was written from the text of the definition before the JAX code was read; the two share nothing. A point is p[1]
+to p[11], numbered as in the paper's Table 1.
 """
 
 import math
@@ -11,23 +11,23 @@ import numpy as np
 
 
 def features(landmarks, fps, aspect=1.0, smoothing=None):
-    """225 numbers from one sequence [T, 11, 3]."""
+    """Computes 225 numbers from one sequence [T, 11, 3]."""
     sides = signals(landmarks, aspect)
     means = {name: [(right + left) / 2 for right, left in zip(*sides[name], strict=True)] for name in sides}
     if smoothing:  # of the three signals, not of their sides
         means = {name: smoothed(means[name]) for name in means}
-    found = []
+    values = []
     for region in ("eye", "cheek", "lip"):
         for frames in phases(means["lip"]):
             right, left = sides[region]
-            found += table(
+            values += table(
                 [means[region][t] for t in frames], [right[t] for t in frames], [left[t] for t in frames], fps
             )
-    return np.array(found)
+    return np.array(values)
 
 
 def posed(frame, aspect):
-    """{number: point} of one frame: the head's turn, place and size taken out. A head without a pose shrinks to 0."""
+    """Returns {number: point} of one frame, its pose, place and size taken out. A head without a pose shrinks to 0."""
     p = {i + 1: np.array([x, y * aspect, z], float) for i, (x, y, z) in enumerate(frame)}
     right, left = (p[1] + p[3]) / 2, (p[4] + p[6]) / 2
     middle, across = (right + left) / 2, left - right
@@ -48,26 +48,26 @@ def length(vector):
 
 
 def signals(landmarks, aspect=1.0):
-    """{region: (right, left)}, each a list of T numbers (equations 5 to 7)."""
+    """Returns {region: (right, left)}, each a list of T numbers (equations 5 to 7)."""
     frames = [posed(frame, aspect) for frame in landmarks]
     first = frames[0]
     lips = (first[10] + first[11]) / 2
     cheeks = (first[7] + first[8]) / 2
-    found = {"eye": ([], []), "cheek": ([], []), "lip": ([], [])}
+    sides = {"eye": ([], []), "cheek": ([], []), "lip": ([], [])}
     for p in frames:
         for side, (outer, lid, inner) in enumerate([(1, 2, 3), (4, 5, 6)]):
             centre = (p[outer] + p[inner]) / 2
             sign = -1 if p[lid][1] > centre[1] else 1  # y points down: a larger y lies below
-            found["eye"][side].append(ratio(sign * length(centre - p[lid]), length(p[1] - p[3])))
+            sides["eye"][side].append(ratio(sign * length(centre - p[lid]), length(p[1] - p[3])))
         for side, cheek in enumerate([7, 8]):
-            found["cheek"][side].append(ratio(length(cheeks - p[cheek]), length(first[7] - first[8])))
+            sides["cheek"][side].append(ratio(length(cheeks - p[cheek]), length(first[7] - first[8])))
         for side, corner in enumerate([10, 11]):
-            found["lip"][side].append(ratio(length(lips - p[corner]), length(first[10] - first[11])))
-    return found
+            sides["lip"][side].append(ratio(length(lips - p[corner]), length(first[10] - first[11])))
+    return sides
 
 
 def phases(lip):
-    """Frame numbers (from 0) of onset, apex and offset."""
+    """Returns the frame numbers (from 0) of onset, apex and offset."""
     onset = longest_run(lip, lambda before, now: now > before)
     offset = longest_run(lip, lambda before, now: now < before)
     apex = [t for t in range(len(lip)) if onset[-1] < t < offset[0]] if onset and offset else []
@@ -75,7 +75,7 @@ def phases(lip):
 
 
 def longest_run(values, moves):
-    """The longest list of neighbouring frames of which each but the first moves on from the one before."""
+    """Returns the longest list of neighbouring frames in which each but the first moves on from the one before."""
     best, run = [], [0]
     for t in range(1, len(values)):
         run = [*run, t] if moves(values[t - 1], values[t]) else [t]
@@ -85,7 +85,7 @@ def longest_run(values, moves):
 
 
 def table(d, right, left, w):
-    """The 25 values of one phase: its frames' D, D_R and D_L."""
+    """Returns the 25 values of one phase from D, D_R and D_L of its frames."""
     n = len(d)
     v = {t: w * (d[t] - d[t - 1]) for t in range(1, n)}
     a = {t: w * (v[t] - v[t - 1]) for t in range(2, n)}
@@ -135,13 +135,13 @@ def mean(values):
 
 
 def smoothed(values):
-    """4253H, twice (Velleman & Hoaglin 1981, chapter 6): the smooth of the residuals is added back to the smooth."""
+    """Computes 4253H, twice (Velleman & Hoaglin 1981, chapter 6): the smoothed residuals are added to the smooth."""
     smooth = once(values)
     return [s + r for s, r in zip(smooth, once([v - s for v, s in zip(values, smooth, strict=True)]), strict=True)]
 
 
 def once(y):
-    """4253H: each smoother shortens near the ends to the span that fits; the two end values are copied."""
+    """Computes 4253H: each smoother shortens near the ends to the span that fits; the two end values are copied."""
     n = len(y)
     if n == 1:
         return list(y)

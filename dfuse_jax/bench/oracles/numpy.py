@@ -1,13 +1,13 @@
-"""The definition `paper` in plain vectorised NumPy, a padded batch at a time: what JAX is measured against.
+"""The definition `paper` in vectorised NumPy, a padded batch at a time: what JAX's speed is compared with.
 
-No loop over videos or frames, no smoothing; in the precision of its input.
+It has no loop over videos or frames, no smoothing, and the precision of its input.
 """
 
 import numpy as np
 
 
 def features(points: np.ndarray, fps: np.ndarray, length: np.ndarray, aspect: np.ndarray) -> np.ndarray:
-    """D-Markers of V sequences: points [V, T, 11, 3] (Table 1's), fps, length and aspect [V] each -> [V, 225]."""
+    """Computes D-Markers [V, 225] of points [V, T, 11, 3] (Table 1's), with fps, length and aspect [V] each."""
     valid = np.arange(points.shape[1]) < length[:, None]
     points = np.where(valid[..., None, None], points, points[:, :1])
     mean, right, left = signals(points, aspect)
@@ -16,7 +16,7 @@ def features(points: np.ndarray, fps: np.ndarray, length: np.ndarray, aspect: np
 
 
 def signals(points, aspect):
-    """D, D_R and D_L: [V, T, 3] each, in the order eye, cheek, lip."""
+    """Computes D, D_R and D_L: [V, T, 3] each, in the order eye, cheek, lip."""
     points = points * np.stack([np.ones_like(aspect), aspect, np.ones_like(aspect)], -1)[:, None, None].astype(
         points.dtype
     )
@@ -40,7 +40,7 @@ def signals(points, aspect):
 
 
 def spans(lip, valid):
-    """First frame and the one after the last of onset, apex and offset: [V, 3] each."""
+    """Finds the first frame of onset, apex and offset and the one after the last: [V, 3] each."""
     frame = np.arange(lip.shape[1])
     step = np.diff(lip, axis=1, prepend=lip[:, :1])
     runs = []
@@ -58,7 +58,7 @@ def spans(lip, valid):
 
 
 def table(mean, tilt, start, stop, fps):
-    """Table 2: [V, 3 regions, 3 phases, 25]."""
+    """Computes Table 2: [V, 3 regions, 3 phases, 25]."""
     w = fps[:, None, None]
     v = w * np.diff(mean, axis=1, prepend=mean[:, :1])
     a = w * np.diff(v, axis=1, prepend=v[:, :1])
@@ -81,5 +81,5 @@ def table(mean, tilt, start, stop, fps):
 
 
 def ratio(numerator, denominator):
-    """numerator / denominator, and 0 where the denominator is not positive."""
+    """Returns numerator / denominator, and 0 where the denominator is not positive."""
     return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0)

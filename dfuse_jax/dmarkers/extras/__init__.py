@@ -1,1 +1,1 @@
-"""What needs more than JAX: tables (pandas), figures (matplotlib), a transformer (scikit-learn), words."""
+"""What needs more than JAX: tables (pandas), figures (matplotlib), a transformer (scikit-learn), and the glossary."""

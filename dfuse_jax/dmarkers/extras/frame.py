@@ -1,19 +1,30 @@
 """D-Markers as pandas tables."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
+from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._signals import REGIONS
 from dfuse_jax.dmarkers.extras.glossary import DESCRIPTIONS, UNITS
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from numpy.typing import ArrayLike
 
-def to_frame(features, *, index=None) -> pd.DataFrame:
-    """The features with their names, units and meanings.
+
+def to_frame(
+    features: Float[ArrayLike, "*sequences 225"], *, index: list | np.ndarray | pd.Index | pd.Series | None = None
+) -> pd.DataFrame:
+    """Returns the features with their names, units and meanings.
 
     Args:
-        features: [225] of one sequence, or [N, 225] of several, as `compute` gives them.
+        features: [225] of one sequence, or [N, 225] of several, as `compute` and `compute_batch` return them.
         index: of several sequences, one label each (default: 0 to N - 1).
 
     Returns:
@@ -24,14 +35,14 @@ def to_frame(features, *, index=None) -> pd.DataFrame:
     Raises:
         ValueError: for another shape, or an index of another length.
     """
-    features = np.asarray(features)
-    if features.ndim not in (1, 2) or features.shape[-1] != len(FEATURE_NAMES):
-        raise ValueError(f"features have shape {features.shape}, expected [225] or [N, 225].")
-    if features.ndim == 1:
+    values = np.asarray(features)
+    if values.ndim not in (1, 2) or values.shape[-1] != NUM_DMARKERS:
+        raise ValueError(f"features have shape {values.shape}, expected [{NUM_DMARKERS}] or [N, {NUM_DMARKERS}].")
+    if values.ndim == 1:
         names = pd.MultiIndex.from_product([REGIONS, PHASES, VALUES], names=["region", "phase", "measure"])
-        table = names.to_frame(index=False).assign(value=features, unit=UNITS, meaning=DESCRIPTIONS)
+        table = names.to_frame(index=False).assign(value=values, unit=UNITS, meaning=DESCRIPTIONS)
         return table.set_index(pd.Index(FEATURE_NAMES, name="feature"))
-    table = pd.DataFrame(features, index=index, columns=list(FEATURE_NAMES))
+    table = pd.DataFrame(values, index=index, columns=list(FEATURE_NAMES))
     table.attrs = {
         "units": dict(zip(FEATURE_NAMES, UNITS, strict=True)),
         "meanings": dict(zip(FEATURE_NAMES, DESCRIPTIONS, strict=True)),

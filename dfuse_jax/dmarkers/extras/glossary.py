@@ -1,10 +1,10 @@
-"""What the 225 features are: a unit and a sentence for each of Table 2's values, in words for each region and phase."""
+"""What the 225 features mean: a unit and a description of each of Table 2's values, region and phase."""
 
-from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
+from dfuse_jax.dmarkers._features import VALUES
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._signals import REGIONS
 
-# One value of Table 2 -> its unit and what it is. D is the signal of a region, a ratio of distances, hence unit 1.
+# A value of Table 2 -> its unit and its meaning. D is the signal of a region, a ratio of distances, hence unit 1.
 MEANINGS = {
     "duration_increasing": (
         "s",
@@ -21,9 +21,9 @@ MEANINGS = {
     "amplitude_std": ("1", "standard deviation of D (of the population)"),
     "amplitude_total_increasing": ("1", "sum of D over the frames in which D rises"),
     "amplitude_total_decreasing": ("1", "sum of |D| over the frames in which D falls"),
-    "amplitude_net": ("1", "the former sum less the latter"),
-    "amplitude_ratio_increasing": ("1", "share of the rising frames in the two sums together"),
-    "amplitude_ratio_decreasing": ("1", "share of the falling frames in the two sums together"),
+    "amplitude_net": ("1", "sum of D over the rising frames less the sum of |D| over the falling frames"),
+    "amplitude_ratio_increasing": ("1", "sum over the rising frames as a share of both sums"),
+    "amplitude_ratio_decreasing": ("1", "sum over the falling frames as a share of both sums"),
     "speed_max_increasing": ("1/s", "largest speed at which D rises"),
     "speed_max_decreasing": ("1/s", "largest speed at which D falls"),
     "speed_mean_increasing": ("1/s", "mean speed of the frames in which D rises"),
@@ -38,7 +38,6 @@ MEANINGS = {
         "how much left and right differ: |sum of D_L - sum of D_R| over the number of frames",
     ),
 }
-assert tuple(MEANINGS) == VALUES
 
 SIGNALS = {
     "eye": "eye aperture (distance of the lids' centres from the corners' midpoints, over the right eye's width)",
@@ -54,4 +53,3 @@ DESCRIPTIONS = tuple(
     for phase in PHASES
     for value in VALUES
 )
-assert len(UNITS) == len(DESCRIPTIONS) == len(FEATURE_NAMES)

@@ -1,22 +1,32 @@
-"""A picture of what the D-Markers see in one video."""
+"""A figure of what the D-Markers of one video are computed from."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dfuse_jax import plotting
-from dfuse_jax.dmarkers import head_pose, phases, signals
 from dfuse_jax.dmarkers._checks import validate
+from dfuse_jax.dmarkers._compute import head_pose, phases, signals
+from dfuse_jax.dmarkers._definitions import DEFINITIONS, check_options
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._signals import REGIONS
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
 ANGLES = {"roll": plotting.ORANGE, "yaw": plotting.BLUE, "pitch": plotting.GREEN}
 LINES = {"mean": {"linewidth": 1.6}, "right": {"linewidth": 0.6, "linestyle": "--"}, "left": {"linewidth": 0.6}}
+HEIGHT = 2.0  # of a panel, in inches
 
 
 def plot(
     path: str | os.PathLike,
-    landmarks,
+    landmarks: Float[ArrayLike, "frames points 3"],
     fps: float,
     *,
     length: int | None = None,
@@ -27,11 +37,12 @@ def plot(
 ) -> None:
     """Draws the three signals over time with onset, apex and offset shaded, and the head pose, as a PNG.
 
-    The thick line is the mean of the two sides, smoothed if asked for: what the features are computed from.
+    The thick line is the mean of the two sides, smoothed if asked for: what the features are computed from. For
+    `authors` there is no head pose: that definition reads scaled landmarks, in which angles are not those of the head.
 
     Args:
         path: of the PNG.
-        landmarks: [T, 478, 3] or [T, 11, 3] in MediaPipe's coordinates.
+        landmarks: [T, 478, 3] or [T, 11, 3] in MediaPipe's coordinates; for `authors`, min-max scaled.
         fps: frames per second.
         length: the first `length` frames are drawn (default: all T).
         aspect: image height / width.
@@ -42,30 +53,40 @@ def plot(
     Raises:
         ValueError: for input that `validate` refuses, or an unknown option.
     """
-    validate(landmarks, fps, length=length)
+    check_options(definition=definition, smoothing=smoothing)
+    validate(landmarks, fps, length=length, aspect=aspect)
     landmarks = np.asarray(landmarks)[:length]
-    found = signals(landmarks, aspect=aspect, definition=definition, smoothing=smoothing)
-    inside = np.asarray(phases(found.mean[REGIONS.index("lip")], definition=definition))
+    curves = signals(landmarks, aspect=aspect, definition=definition, smoothing=smoothing)
+    shaded = np.asarray(phases(curves.mean[REGIONS.index("lip")], definition=definition))
     time = np.arange(len(landmarks)) / fps
-    figure, axes = plotting.stacked_axes(len(REGIONS) + 1, 8.0)
-    for axis, name, *sides in zip(axes, REGIONS, *(np.asarray(side) for side in found), strict=False):
-        _shade(axis, inside, fps)
-        for signal, (side, style) in zip(sides, LINES.items(), strict=True):
-            axis.plot(time, signal, color="black", label=side, **style)
+    shows_pose = DEFINITIONS[definition].removes_head_pose
+    panels = len(REGIONS) + shows_pose
+    figure, axes = plotting.stacked_axes(panels, HEIGHT * panels)
+    for region, (axis, name) in enumerate(zip(axes, REGIONS, strict=False)):
+        _shade(axis, shaded, fps)
+        for side, style in LINES.items():
+            axis.plot(time, np.asarray(getattr(curves, side)[region]), color="black", label=side, **style)
         axis.set_ylabel(f"{name}\n(ratio of distances)", fontsize=9)
-    axes[0].legend(ncols=6, frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
-    for (name, colour), angle in zip(ANGLES.items(), np.asarray(head_pose(landmarks, aspect=aspect)).T, strict=True):
-        axes[-1].plot(time, angle, color=colour, linewidth=1.3, label=name)
-    axes[-1].set(xlabel="time [s]", ylabel="head pose [degrees]")
-    axes[-1].legend(ncols=3, frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
+    _add_legend(axes[0], columns=6)
+    if shows_pose:
+        angles = np.asarray(head_pose(landmarks, aspect=aspect)).T
+        for (name, colour), angle in zip(ANGLES.items(), angles, strict=True):
+            axes[-1].plot(time, angle, color=colour, linewidth=1.3, label=name)
+        axes[-1].set_ylabel("head pose [degrees]")
+        _add_legend(axes[-1], columns=3)
+    axes[-1].set_xlabel("time [s]")
     figure.align_ylabels()
     plotting.save(path, figure, title)
 
 
-def _shade(axis, inside, fps):
-    """Every phase as a band; a frame stands for the time around it, so a phase of one frame has a width."""
-    for name, frames in zip(PHASES, inside, strict=True):
-        (where,) = np.nonzero(frames)
-        if len(where):
-            start, stop = (where[0] - 0.5) / fps, (where[-1] + 0.5) / fps
+def _shade(axis: Axes, shaded: Bool[np.ndarray, "3 frames"], fps: float) -> None:
+    """Draws every phase as a band; a frame stands for the time around it, so a phase of one frame has a width."""
+    for name, frames in zip(PHASES, shaded, strict=True):
+        (numbers,) = np.nonzero(frames)
+        if len(numbers):
+            start, stop = (numbers[0] - 0.5) / fps, (numbers[-1] + 0.5) / fps
             axis.axvspan(start, stop, color=plotting.PHASES[name], alpha=0.25, linewidth=0, label=name)
+
+
+def _add_legend(axis: Axes, columns: int) -> None:
+    axis.legend(ncols=columns, frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))

@@ -1,30 +1,35 @@
 """D-Markers as a scikit-learn transformer: from videos to a table that any classifier takes."""
 
-import functools
+from __future__ import annotations
 
-import jax
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from dfuse_jax.dmarkers import compute
+from dfuse_jax.dmarkers._batch import compute_batch
 from dfuse_jax.dmarkers._checks import validate
 from dfuse_jax.dmarkers._features import FEATURE_NAMES
-from dfuse_jax.dmarkers._points import LANDMARKS
+from dfuse_jax.dmarkers._points import select
 
-BATCH = 64  # sequences a call: one compiled program serves every data set
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class DMarkers(TransformerMixin, BaseEstimator):
     """Landmark sequences of any lengths -> [N, 225], in the order of FEATURE_NAMES. It learns nothing from `fit`.
 
+    A sequence is an array [T, 478, 3] or [T, 11, 3], or an object with `landmarks`, and with `fps` and `aspect` of its
+    own (`dfuse_jax.samples.Sample`). Several are a list, a tuple, an array of objects, a pandas Series or any other
+    iterable: row i of the result belongs to the i-th sequence in the order of iteration, whatever index a Series has.
+    For "authors" the landmarks must be min-max scaled, as for `compute`.
+
     Args:
         fps: frames per second, where a sequence does not say (default 25).
         aspect: image height / width, where a sequence does not say.
-        definition: "paper" or "authors", as `dmarkers.compute`'s.
+        definition: "paper" or "authors", as for `compute`.
         smoothing: "4253H" (the default, made for whole videos), or None.
-
-    A sequence is an array [T, 478, 3] or [T, 11, 3], or an object with `landmarks`, and with `fps` and `aspect` of its
-    own (`dfuse_jax.samples.Sample`). For "authors" the landmarks must be min-max scaled, as for `compute`.
     """
 
     def __init__(self, fps=25.0, aspect=1.0, definition="paper", smoothing="4253H"):
@@ -33,55 +38,50 @@ class DMarkers(TransformerMixin, BaseEstimator):
         self.definition = definition
         self.smoothing = smoothing
 
-    def fit(self, X, y=None):
-        """Checks the sequences and returns itself."""
-        for i in range(len(X)):
-            self._read(X, i)
-        return self
-
-    def transform(self, X):
-        """The D-Markers of every sequence: [N, 225] float32.
+    def fit(self, X: Iterable, y: Any = None) -> DMarkers:
+        """Returns itself: there is nothing to learn. It does not read the sequences, which may be a generator's.
 
         Raises:
-            ValueError: names the sequence that cannot be used, and why; or an unknown option.
+            ValueError: for a table or a mapping.
         """
-        sequences = [self._read(X, i) for i in range(len(X))]
-        batches = [self._compute(sequences[i : i + BATCH]) for i in range(0, len(sequences), BATCH)]
-        return np.concatenate([*batches, np.zeros((0, len(FEATURE_NAMES)), np.float32)])
+        _check_container(X)
+        return self
 
-    def get_feature_names_out(self, input_features=None):
-        """The names of the 225 columns."""
+    def transform(self, X: Iterable) -> Float[np.ndarray, "sequences 225"]:
+        """Computes the D-Markers of every sequence: [N, 225].
+
+        Raises:
+            ValueError: names the sequence that cannot be used, and why; or for a table, a mapping or an unknown option.
+        """
+        _check_container(X)
+        points, rates, aspects = [], [], []
+        for number, sequence in enumerate(X):
+            landmarks = np.asarray(getattr(sequence, "landmarks", sequence))
+            fps, aspect = getattr(sequence, "fps", self.fps), getattr(sequence, "aspect", self.aspect)
+            try:
+                validate(landmarks, fps, aspect=aspect)
+            except ValueError as error:
+                raise ValueError(f"sequence {number}: {error}") from error
+            points.append(select(landmarks))
+            rates.append(fps)
+            aspects.append(aspect)
+        return compute_batch(points, rates, aspect=aspects, definition=self.definition, smoothing=self.smoothing)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Returns the names of the 225 columns."""
         return np.array(FEATURE_NAMES, object)
 
-    def __sklearn_is_fitted__(self):
-        """Always: there is nothing to learn."""
+    def __sklearn_is_fitted__(self) -> bool:
+        """Returns True: there is nothing to learn."""
         return True
 
-    def _read(self, X, i):
-        """Sequence i as Table 1's points [T, 11, 3], frame rate and aspect."""
-        points, fps = np.asarray(getattr(X[i], "landmarks", X[i])), getattr(X[i], "fps", self.fps)
-        try:
-            validate(points, fps)
-        except ValueError as error:
-            raise ValueError(f"sequence {i}: {error}") from error
-        return (
-            points if points.shape[1] == 11 else points[:, list(LANDMARKS)],
-            fps,
-            getattr(X[i], "aspect", self.aspect),
+
+def _check_container(X: Iterable) -> None:
+    """Raises ValueError for what iterates over something else than its sequences: names of columns, or keys."""
+    if isinstance(X, Mapping):
+        raise ValueError("X is a mapping, expected the sequences themselves: give list(X.values()).")
+    if hasattr(X, "columns"):
+        raise ValueError(
+            f"X is a {type(X).__name__}, expected the sequences themselves: give its column of them, as X['landmarks'] "
+            "(in a ColumnTransformer, the column's name as a string and not in a list)."
         )
-
-    def _compute(self, sequences):
-        """Padded to a full batch of a power of two of frames, so that few shapes are ever compiled."""
-        frames = 1 << (max(len(points) for points, *_ in sequences) - 1).bit_length()
-        padded = np.zeros((BATCH, frames, len(LANDMARKS), 3), np.float32)
-        length, fps, aspect = np.ones(BATCH, np.int32), np.ones(BATCH, np.float32), np.ones(BATCH, np.float32)
-        for i, (points, fps[i], aspect[i]) in enumerate(sequences):
-            padded[i, : len(points)], length[i] = points, len(points)
-        found = _batch(self.definition, self.smoothing)(padded, fps, length, aspect)
-        return np.asarray(found)[: len(sequences)]
-
-
-@functools.cache
-def _batch(definition, smoothing):
-    one = functools.partial(compute, definition=definition, smoothing=smoothing)
-    return jax.jit(jax.vmap(lambda points, fps, length, aspect: one(points, fps, length=length, aspect=aspect)))

@@ -2,7 +2,6 @@
 
 import re
 
-import jax
 import numpy as np
 import pytest
 from landmarks import distance
@@ -100,12 +99,9 @@ def test_without_difference_the_classes_are_alike():
 
 def test_dmarkers_tell_the_classes_apart_but_not_perfectly_and_lengths_do_not(data):
     lengths = np.array([len(sample.landmarks) for sample in data])
-    points = np.zeros((len(data), lengths.max(), 11, 3), np.float32)
-    for row, sample in zip(points, data, strict=True):
-        row[: len(sample.landmarks)] = dmarkers.select(sample.landmarks)
+    landmarks = [sample.landmarks for sample in data]
     fps, aspect = (np.array([getattr(sample, name) for sample in data]) for name in ("fps", "aspect"))
-    compute = jax.vmap(lambda p, f, n, a: dmarkers.compute(p, f, length=n, aspect=a))
-    features = np.asarray(jax.jit(compute)(points, fps, lengths, aspect))
+    features = dmarkers.compute_batch(landmarks, fps, aspect=aspect)
     label, subject = [sample.label for sample in data], [sample.subject for sample in data]
 
     def accuracy(features):

@@ -1,0 +1,28 @@
+"""The features as pandas tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from padded import compute
+from smiles import smile
+
+from dfuse_jax import dmarkers
+
+
+def test_to_frame_names_every_feature_with_its_unit():
+    features = compute(smile([1, 2, 4, 3]), fps=10.0)
+    table = dmarkers.to_frame(features)
+    assert tuple(table.index) == dmarkers.FEATURE_NAMES
+    assert table.loc["lip_onset_duration", ["region", "phase", "measure", "unit"]].tolist() == [
+        *("lip", "onset", "duration", "s")
+    ]
+    assert table.loc["lip_onset_duration", "value"] == pytest.approx(0.3)
+    assert table.loc["cheek_offset_speed_max_increasing", "unit"] == "1/s"
+    assert table.loc["eye_apex_acceleration_mean_decreasing", "unit"] == "1/s²"
+    assert table["meaning"].str.len().min() > 20
+    table = dmarkers.to_frame(np.stack([features, features]), index=["a", "b"])
+    assert table.loc["b", "lip_onset_duration"] == pytest.approx(0.3)
+    assert table.attrs["units"]["lip_onset_duration"] == "s"
+    assert isinstance(table, pd.DataFrame)
+    with pytest.raises(ValueError, match=r"\(2, 224\)"):
+        dmarkers.to_frame(np.ones((2, 224)))
