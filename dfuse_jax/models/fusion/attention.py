@@ -26,8 +26,11 @@ def attend(
     Raises:
         ValueError: the width is not a multiple of the number of heads.
     """
-    if query.shape[-1] % heads:
-        raise ValueError(f"this fusion has {heads} heads, which do not divide the model's width of {query.shape[-1]}.")
+    width = query.shape[-1]
+    if width % heads:
+        raise ValueError(
+            f"this fusion has {heads} heads, but the model's width of {width} is not a multiple of {heads}."
+        )
     q, k, v = (a.reshape(*a.shape[:2], heads, -1) for a in (query, key, value))
     weights = nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) / np.sqrt(q.shape[-1]).astype(q.dtype))
     return jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape(query.shape)
