@@ -100,10 +100,10 @@ def require_baseline() -> None:
 
 def _floors(model: DFuseSmileNet, dtype: str, peaks: Mapping[str, float], say: Callable) -> dict[str, float]:
     """Returns the seconds that each kind of call needs at least, a fold; prints those of a training step."""
-    learnt = sizes.learnt(sizes.encoder_shapes(model)) + sizes.learnt(sizes.classifier_shapes(model))
+    parameters = sizes.count_parameters(model)
     itemsize = 4 if dtype == "float32" else 2
     parts = {
-        "training": floor.training(model, learnt, itemsize=itemsize),
+        "training": floor.training(model, parameters, itemsize=itemsize),
         "forward": floor.forward(model, itemsize=itemsize),
     }
     say(f"The least that a training step needs ({dtype}), by hand count:")

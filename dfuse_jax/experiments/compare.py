@@ -58,9 +58,11 @@ def describe(config: Config) -> dict:
     systems.build(config)
     fusion = FUSIONS[config.model.fusion]
     model = dfusesmilenet.build_model(config.model)
-    encoder = sizes.encoder_shapes(model.clone(fusion="none"))  # the same for all variants, so found once
-    parameters = sizes.learnt(encoder) + sizes.learnt(sizes.classifier_shapes(model))
-    return {"equations": fusion.equations, "sees_encoder": fusion.sees_encoder, "parameters": parameters}
+    return {
+        "equations": fusion.equations,
+        "sees_encoder": fusion.sees_encoder,
+        "parameters": sizes.count_parameters(model),
+    }
 
 
 def compare(config: Config, directory: pathlib.Path) -> dict:
@@ -112,7 +114,7 @@ class _Comparison:
         messages.by_first(crossval.claim, self.directory, self.config, data.fingerprint)  # only now: it led to data
         inputs = systems.build(first).inputs(data.samples)  # the fusions all see the same
         for number, name in enumerate(remaining, 1):
-            messages.say(f"[{number}/{len(remaining)}] {name}: {FUSIONS[name].line}")
+            messages.say(f"[{number}/{len(remaining)}] {name}: {FUSIONS[name].summary}")
             results = crossval.cross_validate(self.variants[name], self.directory / name, data, inputs)
             if results is not None:  # it was not finished when this comparison began
                 self.results[name] = results

@@ -1,7 +1,7 @@
-"""The layers that everything here is made of, with PyTorch's defaults where the paper's code relies on them.
+"""The layers that all networks of this package share, with PyTorch's defaults where the paper's code relies on them.
 
-Each computes and returns in its input's precision, whatever its parameters': one cast of the inputs chooses the whole
-model's. Statistics are the exception: they are taken in float32 at least, and kept so.
+A layer computes and returns in its input's precision, whatever the precision of its parameters: one cast of the inputs
+chooses the precision of the whole model. Statistics are the exception: they are taken in float32 at least, and kept so.
 """
 
 import functools
@@ -9,42 +9,55 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import Array, lax, random
+from jax import lax, random
 from jax.extend.random import threefry_2x32
+from jaxtyping import Array, Float
 
 
-def full(x: Array) -> Array:
-    """In the precision of statistics: float32 at least."""
+def at_least_float32(x: Array) -> Array:
+    """Casts to the precision of statistics: float32, or the array's own if that is finer."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-def exactly(a: Array, b: Array) -> Array:
-    """a @ b in the numbers' own precision, where an accelerator would round float32 to less."""
+def expand(vector: Float[Array, " width"], ndim: int, axis: int = -1) -> Array:
+    """Gives a vector `ndim` axes, all of length 1 but `axis`, along which it is then broadcast."""
+    return jnp.expand_dims(vector, [a for a in range(ndim) if a != axis % ndim])
+
+
+def precise_matmul(a: Array, b: Array) -> Array:
+    """Returns a @ b in the arrays' own precision, where an accelerator would round float32 to less."""
     return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
 
 
 @jax.custom_vjp
-def matmul(x: Array, kernel: Array) -> Array:
-    """x [..., in] @ kernel [in, out].
+def matmul(x: Float[Array, "*batch inputs"], kernel: Float[Array, "inputs outputs"]) -> Float[Array, "*batch outputs"]:
+    """Returns x @ kernel.
 
-    Its own gradient because JAX's is the transpose of g^T x, for which XLA's CPU compiler writes all of g transposed: a
-    training step of the transformer takes twice as long.
+    It has its own gradient because JAX's is the transpose of g^T x, for which XLA's CPU compiler writes all of g
+    transposed: a training step of the transformer takes twice as long.
     """
     return x @ kernel
 
 
-def _matmul_backward(kept: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    x, kernel = kept
-    rows = tuple(range(x.ndim - 1))
-    by_x = lax.dot_general(g, kernel, (((g.ndim - 1,), (1,)), ((), ())))
-    return by_x, lax.dot_general(x, g, ((rows, rows), ((), ())))
+def _matmul_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return x @ kernel, (x, kernel)
 
 
-matmul.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _matmul_backward)
+def _matmul_backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, kernel = residuals
+    batch = tuple(range(x.ndim - 1))
+    x_gradient = lax.dot_general(g, kernel, (((g.ndim - 1,), (1,)), ((), ())))
+    kernel_gradient = lax.dot_general(x, g, ((batch, batch), ((), ())))
+    return x_gradient, kernel_gradient
 
 
-def _as_input(x: Array, *parameters: Array | None, dtype=None) -> tuple[Array | None, ...]:
-    return (x, *(p if p is None else p.astype(x.dtype) for p in parameters))
+matmul.defvjp(_matmul_forward, _matmul_backward)
+
+
+def _cast_to_input(*arrays: Array | None, dtype=None, inexact: bool = True) -> list[Array | None]:
+    """Casts a layer's parameters to the precision of its input, the first of the arrays."""
+    precision = next(array.dtype for array in arrays if array is not None)
+    return [None if array is None else array.astype(precision) for array in arrays]
 
 
 class _LayerNorm(nn.LayerNorm):
@@ -53,12 +66,12 @@ class _LayerNorm(nn.LayerNorm):
 
 
 # He initialisation (paper section 4.1). `float` is JAX's default precision: float64 under jax_enable_x64.
-_initial = nn.initializers.he_normal()
+_he_normal = nn.initializers.he_normal()
 dense = functools.partial(
     nn.Dense,
-    kernel_init=_initial,
+    kernel_init=_he_normal,
     param_dtype=float,
-    promote_dtype=_as_input,
+    promote_dtype=_cast_to_input,
     dot_general=lambda x, kernel, *_, **__: matmul(x, kernel),
 )
 linear = functools.partial(dense, use_bias=False)
@@ -67,27 +80,42 @@ leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
 
 
 class Kernel(nn.Module):
-    """The matrix of a `linear` map of so many features, for those who apply it in parts: width -> [width, features]."""
+    """The kernel of a `linear` layer without the layer, for a map that is applied in parts or folded into a norm.
+
+    Attributes:
+        features: how many outputs the map has.
+    """
 
     features: int
 
     @nn.compact
-    def __call__(self, width: int) -> Array:
-        return self.param("kernel", _initial, (width, self.features), float)
+    def __call__(self, inputs: int) -> Float[Array, "inputs features"]:
+        """Returns the kernel for so many inputs."""
+        return self.param("kernel", _he_normal, (inputs, self.features), float)
+
+
+_LEVELS = 2**16  # a value drops by 16 random bits, a quarter of what a random float takes
 
 
 class Dropout(nn.Module):
-    """Dropout in training, which needs the rng "dropout"."""
+    """Dropout in training, which needs the rng "dropout".
 
-    rate: float
+    Attributes:
+        rate: share of values that become 0, rounded to a multiple of 2^-16. A Python number is part of the compiled
+            program, in which a rate of 0 leaves nothing to compute; an array, which may be traced, is an input of it.
+    """
+
+    rate: float | Float[Array, ""]
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        static = isinstance(self.rate, float | int)
-        threshold = round(self.rate * 2**16) if static else jnp.round(self.rate * 2**16).astype(jnp.int32)
-        if not train or (static and threshold == 0):
+        """Returns the input, in training with some values set to 0 and the others divided by 1 - rate."""
+        traced = isinstance(self.rate, jax.Array)
+        threshold = jnp.round(self.rate * _LEVELS).astype(jnp.uint32) if traced else round(self.rate * _LEVELS)
+        if not train or (not traced and threshold == 0):
             return x
-        pair = random.bits(self.make_rng("dropout"), (2,), jnp.uint32)
-        words = threefry_2x32(pair, jnp.arange(-(-x.size // 2), dtype=jnp.uint32))
+        key = random.bits(self.make_rng("dropout"), (2,), jnp.uint32)
+        words = threefry_2x32(key, jnp.arange(-(-x.size // 2), dtype=jnp.uint32))
         bits = lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
-        return jnp.where(bits < threshold, 0, x / (1 - threshold / 2**16))
+        kept = jnp.asarray(1 - threshold / _LEVELS, x.dtype)
+        return jnp.where(bits < threshold, 0, x / kept)

@@ -1,124 +1,141 @@
-"""Batch norm, also folded into the linear map before it: the two are one linear map.
+"""Batch norm, also folded into the linear map before it, for the two are one linear map.
 
-Statistics are taken in float32 at least, whatever the precision of what they are of.
+Statistics are taken in float32 at least, whatever the precision of the values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import lax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
 
-from dfuse_jax.models.layers import Kernel, exactly, full, matmul
+from dfuse_jax.models.layers import at_least_float32, expand, matmul, precise_matmul
+
+EPSILON, MOMENTUM = 1e-5, 0.1  # PyTorch's
+
+
+class Statistics(NamedTuple):
+    """Mean and variance of every feature."""
+
+    mean: Float[Array, " width"]
+    variance: Float[Array, " width"]
 
 
 class Moments(NamedTuple):
-    """Of rows [c]: mean [c] and covariance [c, c]."""
+    """Mean and covariance of the rows of a matrix."""
 
-    mean: Array
-    covariance: Array
+    mean: Float[Array, " width"]
+    covariance: Float[Array, "width width"]
 
 
-def moments(total: Array, squares: Array, count: int) -> Moments:
-    """From the sums of x and of x x^T over `count` rows."""
+def moments_from_sums(total: Array, squares: Array, count: int) -> Moments:
+    """Returns the moments of `count` rows x from their sum [width] and the sum of x x^T [width, width]."""
     mean = total / count
     return Moments(mean, squares / count - jnp.outer(mean, mean))
 
 
-def mean_and_variance(x: Array, axes: Sequence[int]) -> tuple[Array, Array]:
-    """Over some axes, both in one pass over the values."""
-    mean = jnp.mean(full(x), axes)
-    return mean, jnp.maximum(jnp.mean(jnp.square(full(x)), axes) - jnp.square(mean), 0)
+def batch_statistics(x: Array, axes: Sequence[int]) -> Statistics:
+    """Returns mean and variance over some axes, in one pass over the values."""
+    mean = jnp.mean(at_least_float32(x), axes)
+    square = jnp.mean(jnp.square(at_least_float32(x)), axes)
+    return Statistics(mean, jnp.maximum(square - jnp.square(mean), 0))
 
 
-class Norm(NamedTuple):
-    """A batch norm's numbers, [width] each: what it learns, and the running mean and variance."""
+def linear_statistics(moments: Moments, kernel: Float[Array, "inputs outputs"]) -> Statistics:
+    """Returns the statistics of x W from the moments m, C of x, without x: m W and diag(W^T C W)."""
+    mean = precise_matmul(moments.mean, kernel)
+    variance = jnp.sum(kernel * precise_matmul(moments.covariance, kernel), axis=0)
+    return Statistics(mean, jnp.maximum(variance, 0))
 
-    gain: Array
-    bias: Array
-    mean: Array
-    variance: Array
 
-    def affine(self, statistics: tuple[Array, Array] | None) -> tuple[Array, Array, "Norm"]:
-        """Scale and shift, [width] each, by the batch's mean and variance (None: running ones), and what runs on."""
-        mean, variance = (self.mean, self.variance) if statistics is None else statistics
-        scale = self.gain * lax.rsqrt(variance + 1e-5)
-        run = lambda old, new: 0.9 * old + 0.1 * new  # noqa: E731
-        after = self._replace(mean=run(self.mean, mean), variance=run(self.variance, variance))
-        return scale, self.bias - mean * scale, after
+class Affine(NamedTuple):
+    """An affine map: x [..., inputs] -> x @ kernel + shift [..., outputs]."""
+
+    kernel: Float[Array, "inputs outputs"]
+    shift: Float[Array, " outputs"]
+
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        """Applies the map."""
+        return matmul(x, self.kernel) + expand(self.shift, x.ndim)
+
+    def astype(self, dtype: DTypeLike) -> "Affine":
+        """Returns the map in another precision."""
+        return Affine(self.kernel.astype(dtype), self.shift.astype(dtype))
+
+
+class NormState(NamedTuple):
+    """What a batch norm holds for every feature: learnt scale and bias, running mean and variance.
+
+    A loop can carry it, where it cannot carry the Flax module.
+    """
+
+    scale: Float[Array, " width"]
+    bias: Float[Array, " width"]
+    mean: Float[Array, " width"]
+    variance: Float[Array, " width"]
+
+    def scale_and_shift(self, batch: Statistics | None) -> tuple[Float[Array, " width"], Float[Array, " width"]]:
+        """Returns the norm as x * scale + shift, by the statistics of a batch or, if None, by the running ones."""
+        mean, variance = (self.mean, self.variance) if batch is None else batch
+        scale = self.scale * lax.rsqrt(variance + EPSILON)
+        return scale, self.bias - mean * scale
+
+    def after(self, batch: Statistics) -> "NormState":
+        """Returns the state in which the running statistics have taken their share of a batch."""
+        return self._replace(
+            mean=(1 - MOMENTUM) * self.mean + MOMENTUM * batch.mean,
+            variance=(1 - MOMENTUM) * self.variance + MOMENTUM * batch.variance,
+        )
+
+    def normalise(self, x: Array, axis: int = -1, *, train: bool) -> tuple[Array, "NormState"]:
+        """Returns x normalised over all axes but `axis`, by its own statistics in training, and the state after it."""
+        others = [a for a in range(x.ndim) if a != axis % x.ndim]
+        batch = batch_statistics(x, others) if train else None
+        scale, shift = self.scale_and_shift(batch)
+        y = at_least_float32(x) * expand(scale, x.ndim, axis) + expand(shift, x.ndim, axis)
+        return y.astype(x.dtype), self if batch is None else self.after(batch)
 
 
 class BatchNorm(nn.Module):
     """Batch norm: statistics of the batch in training, running ones (momentum 0.1) otherwise."""
 
-    train: bool
-
     @nn.compact
-    def numbers(self, width: int) -> Norm:
-        """As they stand."""
-        learnt = (
-            self.param(n, i, (width,), float)
-            for n, i in zip(("scale", "bias"), (nn.initializers.ones, nn.initializers.zeros), strict=True)
+    def state(self, width: int) -> NormState:
+        """Returns the norm's present state."""
+        return NormState(
+            scale=self.param("scale", nn.initializers.ones, (width,), float),
+            bias=self.param("bias", nn.initializers.zeros, (width,), float),
+            mean=self.variable("batch_stats", "mean", jnp.zeros, width).value,
+            variance=self.variable("batch_stats", "var", jnp.ones, width).value,
         )
-        runs = (self.variable("batch_stats", n, f, width).value for n, f in (("mean", jnp.zeros), ("var", jnp.ones)))
-        return Norm(*learnt, *runs)
 
-    def keep(self, norm: Norm) -> None:
-        """Lets the running statistics of `norm` stand, in training."""
-        if self.train and not self.is_initializing():
-            self.put_variable("batch_stats", "mean", norm.mean)
-            self.put_variable("batch_stats", "var", norm.variance)
+    def store(self, state: NormState) -> None:
+        """Replaces the running statistics; for training only, where "batch_stats" is mutable."""
+        if not self.is_initializing():
+            self.put_variable("batch_stats", "mean", state.mean)
+            self.put_variable("batch_stats", "var", state.variance)
 
-    def affine(self, width: int, statistics: Callable[[], tuple[Array, Array]]) -> tuple[Array, Array]:
-        """As scale and shift, [width] each.
+    def __call__(self, x: Array, axis: int = -1, *, train: bool) -> Array:
+        """Normalises over all axes but `axis`."""
+        y, state = self.state(x.shape[axis]).normalise(x, axis, train=train)
+        if train:
+            self.store(state)
+        return y
 
-        Args:
-            width: how many features.
-            statistics: gives their mean and variance in the batch, [width] each; called in training alone.
-        """
-        scale, shift, norm = self.numbers(width).affine(statistics() if self.train else None)
-        self.keep(norm)
-        return scale, shift
-
-    def __call__(self, x: Array, axis: int = -1) -> Array:
-        """Norms over all axes but `axis`."""
-        others = [a for a in range(x.ndim) if a != axis % x.ndim]
-        scale, shift = self.affine(x.shape[axis], lambda: mean_and_variance(x, others))
-        scale, shift = (jnp.expand_dims(a, others) for a in (scale, shift))
-        return (full(x) * scale + shift).astype(x.dtype)
-
-    def of_linear(self, kernel: Array, of_input: Callable[[], Moments]) -> tuple[Array, Array]:
-        """A linear map followed by this norm is one linear map, kernel [in, out] and shift [out].
-
-        The mean and the variance of x W follow from x's, m W and diag(W^T C W): the map itself need not be run first.
+    def fold(self, kernel: Float[Array, "inputs width"], moments: Moments | None) -> Affine:
+        """Returns a linear map followed by this norm as one affine map, at least in float32.
 
         Args:
-            kernel: W, [in, out].
-            of_input: gives the moments of x in the batch; called in training alone.
+            kernel: the linear map.
+            moments: of the linear map's input, in training; None: use the running statistics.
         """
-        kernel = full(kernel)
-
-        def statistics():
-            mean, covariance = of_input()
-            return exactly(mean, kernel), jnp.maximum(jnp.sum(kernel * exactly(covariance, kernel), axis=0), 0)
-
-        scale, shift = self.affine(kernel.shape[-1], statistics)
-        return kernel * scale, shift
-
-
-def normed_linear(
-    features: int, x: Array, of_x: Callable[[], Moments], train: bool, name: str
-) -> Callable[[Array], Array]:
-    """`linear` followed by `BatchNorm` (named `name` and `name`_norm) as one map, to be applied to x or parts of it.
-
-    Args:
-        features: how many the map gives.
-        x: [..., in], only its width and precision matter.
-        of_x: gives the moments of x in the batch; called in training alone.
-        train: batch statistics.
-        name: of the map.
-    """
-    kernel, norm = Kernel(features, name=name)(x.shape[-1]), BatchNorm(train, name=f"{name}_norm")
-    kernel, shift = (a.astype(x.dtype) for a in norm.of_linear(kernel, of_x))
-    return lambda x: matmul(x, kernel) + shift
+        kernel = at_least_float32(kernel)
+        batch = None if moments is None else linear_statistics(moments, kernel)
+        state = self.state(kernel.shape[-1])
+        scale, shift = state.scale_and_shift(batch)
+        if batch is not None:
+            self.store(state.after(batch))
+        return Affine(kernel * expand(scale, 2), shift)

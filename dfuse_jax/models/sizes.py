@@ -1,55 +1,70 @@
-"""What a choice of fusion means in parameters, counted from the modules themselves without running them."""
+"""Sizes of a model: its parameters, counted without running it, and the frames that a platform computes at once."""
 
 import functools
 import math
+from collections.abc import Hashable, Mapping
+from typing import cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import traverse_util
 
+from dfuse_jax.constants import NUM_DMARKERS, NUM_LANDMARKS
 from dfuse_jax.models.dfusesmilenet import DFuseSmileNet
-from dfuse_jax.models.fusion import FUSIONS, get
+
+# Bytes of the edges computed at once: what a CPU's caches hold; where memory is fast, large steps, but not all of it.
+CPU_CACHE, ACCELERATOR_MEMORY = 5 << 20, 1 << 30
 
 
-def shapes(module: nn.Module, *inputs, **settings) -> dict[str, tuple[int, ...]]:
-    """Shapes of a module's variables by path, such as params/head/kernel; `settings` go to `init`."""
-    variables = jax.eval_shape(functools.partial(module.init, **settings), jax.random.key(0), *inputs)
-    return {path: leaf.shape for path, leaf in traverse_util.flatten_dict(variables, sep="/").items()}
+def frames_at_once(model: DFuseSmileNet, platform: str, *, replicas: int = 1) -> int:
+    """Returns how many frames a model best computes at once, as its attribute of that name.
+
+    Args:
+        model: its sizes matter alone.
+        platform: kind of device, such as "cpu" or "gpu".
+        replicas: how many are computed side by side on a device; on a CPU they follow one another.
+    """
+    inputs = [model.entry, *(features for features, _ in model.blocks[:-1])]
+    inner = [width // bottleneck for width, (_, bottleneck) in zip(inputs, model.blocks, strict=True)]
+    frame = 4 * (model.points or NUM_LANDMARKS) * model.neighbours * max(model.entry, *inner)  # bytes of its edges
+    available = CPU_CACHE if platform == "cpu" else ACCELERATOR_MEMORY // replicas
+    return max(1, available // frame)
 
 
-@functools.lru_cache(maxsize=8)
 def encoder_shapes(model: DFuseSmileNet) -> dict[str, tuple[int, ...]]:
-    """Of the encoder, which is the same for all fusions."""
-    return shapes(model, jnp.zeros((1, 1, 478, 3)), method="encode")
+    """Returns the shapes of the encoder's variables by path, such as params/tokens/kernel."""
+    # What does not change them is left out, so that a comparison of fusions traces the encoder once.
+    encoder = model.clone(fusion="none", dropout=0.0, frames_at_once=None)
+    # Flax hashes a module by its attributes, which a type checker cannot see.
+    return dict(_encoder_shapes(cast(Hashable, encoder)))
 
 
 def classifier_shapes(model: DFuseSmileNet) -> dict[str, tuple[int, ...]]:
-    """Of what follows the encoder: the fusion, a LayerNorm and a Linear."""
-    return shapes(model, jnp.zeros((1, 1, model.width)), jnp.zeros((1, 225)), method="classify")
+    """Returns the shapes, by path, of the variables after the encoder: the fusion, a LayerNorm and a Linear.
+
+    Raises:
+        ValueError: the fusion cannot have the model's width.
+    """
+    return _shapes(model, jnp.zeros((1, 1, model.width)), jnp.zeros((1, NUM_DMARKERS)), method="classify")
 
 
-def learnt(shapes: dict[str, tuple[int, ...]]) -> int:
-    """How many numbers of them are learnt."""
+def count_parameters(model: DFuseSmileNet) -> int:
+    """Returns the number of a model's parameters; batch statistics are none.
+
+    Raises:
+        ValueError: the fusion cannot have the model's width.
+    """
+    shapes = encoder_shapes(model) | classifier_shapes(model)
     return sum(math.prod(shape) for path, shape in shapes.items() if path.startswith("params/"))
 
 
-def fusion_parameters(name: str, width: int = 256, variant: str = "paper") -> int:
-    """How many numbers a fusion learns, its maps of H and Z included."""
-    module = get(name).module(width, 0.0, variant)
-    return learnt(shapes(module, jnp.zeros((1, 1, width)), jnp.zeros((1, 225)), train=False))
+@functools.lru_cache(maxsize=8)
+def _encoder_shapes(model: DFuseSmileNet) -> Mapping[str, tuple[int, ...]]:
+    return _shapes(model, jnp.zeros((1, 1, NUM_LANDMARKS, 3)), method="encode")
 
 
-def table(**settings) -> str:
-    """All fusions, a line each: name, equations, parameters of the fusion and of the whole model, what it does.
-
-    Args:
-        **settings: of `DFuseSmileNet`, where they are not the paper's.
-    """
-    model = DFuseSmileNet(**{**settings, "fusion": "none"})
-    rest = learnt(encoder_shapes(model)) + learnt(classifier_shapes(model))
-    lines = [f"{'fusion':<29}{'eqs.':<7}{'its own':>11}{'model':>12}"]
-    for name, fusion in FUSIONS.items():
-        own = fusion_parameters(name, model.width, model.variant)
-        lines.append(f"{name:<29}{fusion.equations or '-':<7}{own:>11,}{rest + own:>12,}  {fusion.line}")
-    return "\n".join(lines)
+def _shapes(module: nn.Module, *inputs, method: str) -> dict[str, tuple[int, ...]]:
+    init = functools.partial(module.init, method=method)
+    variables = jax.eval_shape(init, jax.random.key(0), *inputs)
+    leaves = jax.tree_util.tree_leaves_with_path(variables)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}

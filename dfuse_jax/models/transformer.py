@@ -1,31 +1,42 @@
 """Space-time transformer of MeshSmileNet [24]: pre-norm blocks that attend along one axis at a time."""
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jaxtyping import Array, Float
 
 from dfuse_jax.models.layers import Dropout, dense, layer_norm, linear
 
 
-def sinusoid(length: int, width: int) -> np.ndarray:
-    """Positional code of "Attention Is All You Need", section 3.5: [length, width], sine and cosine in turn."""
-    angle = np.arange(length)[:, None] * np.exp(np.arange(0, width, 2) * (-np.log(10000.0) / width))
+def positional_encoding(length: int, width: int) -> Float[np.ndarray, "length width"]:
+    """Returns the code of "Attention Is All You Need", section 3.5: sine and cosine in turn."""
+    angle = np.arange(length)[:, None] * np.exp(np.arange(0, width, 2) * (-np.log(10000.0) / width))[None]
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)[:, :width].astype(np.float32)
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over the last axis but one: [..., S, width] -> the same."""
+    """Multi-head self-attention over the last axis but one.
+
+    Attributes:
+        heads: how many there are.
+        head_width: width of a head.
+        dropout: rate.
+    """
 
     heads: int
     head_width: int
-    dropout: float
+    dropout: float | Float[Array, ""]
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
+    def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
+        """Returns what every position attends to."""
         length, width = x.shape[-2:]
+        code = jnp.asarray(positional_encoding(length, width), x.dtype)
+        code = code.reshape((1,) * (x.ndim - 2) + code.shape)
         # The normed input stands beside its coded copy, as published: in evaluation this is 2 x + code.
-        x = x + Dropout(self.dropout)(x + jnp.asarray(sinusoid(length, width), x.dtype), train)
+        x = x + Dropout(self.dropout)(x + code, train)
         qkv = linear(3 * self.heads * self.head_width, name="qkv")(x)
         q, k, v = jnp.moveaxis(qkv.reshape(*x.shape[:-1], 3, self.heads, self.head_width), -3, 0)
         weights = nn.softmax(jnp.einsum("...qhd,...khd->...hqk", q, k) * self.head_width**-0.5)
@@ -34,16 +45,24 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm attention and MLP, each with its residual: [..., S, width] -> the same."""
+    """Pre-norm attention and MLP, each with its residual.
+
+    Attributes:
+        heads: of the attention.
+        head_width: width of a head.
+        mlp: hidden width of the MLP.
+        dropout: rate.
+    """
 
     heads: int
     head_width: int
     mlp: int
-    dropout: float
+    dropout: float | Float[Array, ""]
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        attention = Attention(self.heads, self.head_width, self.dropout, name="attention")
+    def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
+        """Returns the block's output."""
+        attention = Attention(heads=self.heads, head_width=self.head_width, dropout=self.dropout, name="attention")
         x = x + attention(layer_norm(name="attention_norm")(x), train)
         h = nn.gelu(dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False)
         h = dense(x.shape[-1], name="mlp_out")(Dropout(self.dropout)(h, train))
@@ -51,7 +70,7 @@ class Block(nn.Module):
 
 
 class SpaceTime(nn.Module):
-    """Tokens of frames to an embedding of each frame: [B, T, tokens, width] -> [B, T, width].
+    """Tokens of frames to an embedding of each frame.
 
     Attributes:
         depth: blocks on [frame, token], attending in turn along frames (the 1st, 3rd, ...) and along tokens.
@@ -67,15 +86,20 @@ class SpaceTime(nn.Module):
     heads: int
     head_width: int
     mlp: int
-    dropout: float
+    dropout: float | Float[Array, ""]
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        sizes = (self.heads, self.head_width, self.mlp, self.dropout)
+    def __call__(self, x: Float[Array, "batch frames tokens width"], train: bool) -> Float[Array, "batch frames width"]:
+        """Returns the embeddings of the frames."""
+        block = functools.partial(
+            Block, heads=self.heads, head_width=self.head_width, mlp=self.mlp, dropout=self.dropout
+        )
         for number in range(self.depth):
-            block = Block(*sizes, name=f"space_time_{number}")
-            x = block(x, train) if number % 2 else jnp.swapaxes(block(jnp.swapaxes(x, 1, 2), train), 1, 2)
+            along_tokens = number % 2 == 1
+            x = x if along_tokens else jnp.swapaxes(x, 1, 2)
+            x = block(name=f"space_time_{number}")(x, train)
+            x = x if along_tokens else jnp.swapaxes(x, 1, 2)
         x = jnp.mean(x, axis=2)
         for number in range(self.time_depth):
-            x = Block(*sizes, name=f"time_{number}")(x, train)
+            x = block(name=f"time_{number}")(x, train)
         return x

@@ -102,7 +102,8 @@ class Network:
 
     def suited_to(self, platform: str, replicas: int) -> "Network":
         """Returns the network with as many frames at once as the device holds best."""
-        return Network(self.model.on(platform, replicas))
+        frames_at_once = sizes.frames_at_once(self.model, platform, replicas=replicas)
+        return Network(self.model.clone(frames_at_once=frames_at_once))
 
 
 def build_model(section: Mapping) -> DFuseSmileNet:

@@ -10,21 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
 from goldens import ENCODER, GOLDEN, TENSORS, head
+from networks import BLIND, fast_to_compile, ignore_blind
 from smiles import precision
 
 from dfuse_jax.models import DFuseSmileNet, from_torch, head_from_torch
-from dfuse_jax.models.authors.names import name as torch_name
+from dfuse_jax.models.authors.names import torch_name
 
 NARROW = [fusion for fusion in TENSORS["head"] if "bilinear" in fusion]  # published on another encoder
 STANDARD = [fusion for fusion in TENSORS["head"] if fusion not in NARROW]
-BLIND = ["attention", "multihead_attention", "cross_attention", "multihead_cross_attention"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:the fusion .* cannot see the encoder")
+pytestmark = ignore_blind
 
 
 def split(variables: dict) -> tuple[dict, dict]:
-    """Parameters of the head and of the encoder, the latter with all batch statistics."""
+    """The parameters of the head, and those of the encoder with all batch statistics."""
     parts = ({}, {})
     for name, value in variables["params"].items():
         parts[name in ("point_encoder", "tokens", "tokens_norm", "transformer")][name] = value
@@ -55,11 +56,11 @@ def encode(encoder: dict, **settings):
 def evaluated(encoder, heads):
     """Point features, embedding, and probabilities by fusion, in evaluation."""
 
-    @jax.jit
+    @fast_to_compile
     def run(encoder, heads):
-        of_points = {"capture_intermediates": lambda module, _: module.name == "point_encoder"}
-        frames, seen = encode(encoder, **of_points, mutable=["intermediates"])
-        points = seen["intermediates"]["point_encoder"]["__call__"][0]
+        capture = {"capture_intermediates": lambda module, _: module.name == "point_encoder"}
+        frames, captured = encode(encoder, **capture, mutable=["intermediates"])
+        points = captured["intermediates"]["point_encoder"]["__call__"][0]
         logits = {fusion: classify(fusion, heads[fusion], frames) for fusion in STANDARD}
         return points[0], jnp.mean(frames, axis=1), jax.tree.map(jax.nn.sigmoid, logits)
 
@@ -71,7 +72,8 @@ def evaluated(encoder, heads):
 def trained(encoder, heads):
     """By fusion: probabilities, loss, and gradient norms of head and encoder; None if the encoder gets exactly 0.
 
-    The encoder is the same for all, so it is run once, and its pullback once for each fusion's gradient by the frames.
+    The encoder is the same for all, so it is run once, and its pullback once for each fusion's gradient with respect to
+    the frames.
     """
 
     def norms(gradients):
@@ -84,17 +86,17 @@ def trained(encoder, heads):
     def forward(params):
         return encode({**encoder, "params": params}, train=True, mutable=["batch_stats"])[0]
 
-    @jax.jit
-    def by_head(heads, frames):
+    @fast_to_compile
+    def head_gradients(heads, frames):
         return {f: jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(heads[f], frames, f) for f in STANDARD}
 
     with precision(True):
-        frames, pull = jax.jit(lambda params: jax.vjp(forward, params))(encoder["params"])
-        by_encoder = jax.jit(lambda pull, by_frames: norms(pull(by_frames)[0]))
+        frames, pull = fast_to_compile(lambda params: jax.vjp(forward, params))(encoder["params"])
+        encoder_norms = jax.jit(lambda pull, frames_gradient: norms(pull(frames_gradient)[0]))
         result = {}
-        for fusion, (aux, (of_head, by_frames)) in by_head(heads, frames).items():
-            of_encoder = by_encoder(pull, by_frames) if jnp.any(by_frames) else None
-            result[fusion] = jax.device_get((*aux, norms(of_head), of_encoder))
+        for fusion, (aux, (head_gradient, frames_gradient)) in head_gradients(heads, frames).items():
+            of_encoder = encoder_norms(pull, frames_gradient) if jnp.any(frames_gradient) else None
+            result[fusion] = jax.device_get((*aux, norms(head_gradient), of_encoder))
     return result
 
 
@@ -127,17 +129,17 @@ def test_bilinear_head(fusion):
 
 @pytest.mark.parametrize("fusion", STANDARD)
 def test_training(fusion, trained):
-    loss, probability, of_head, of_encoder = trained[fusion]
+    loss, probability, head_norms, encoder_norms = trained[fusion]
     np.testing.assert_allclose(loss, GOLDEN[f"{fusion}/train_loss"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(probability, GOLDEN[f"{fusion}/train_prob"], rtol=0, atol=1e-6)
 
     names = [name for name in TENSORS["encoder"] if "running" not in name]
     expected = dict(zip([*names, *TENSORS["head"][fusion]], GOLDEN[f"{fusion}/gradient_norms"], strict=True))
-    assert (of_encoder is None) == (fusion in BLIND)
+    assert (encoder_norms is None) == (fusion in BLIND)
     if fusion in BLIND:
         assert not any(expected[name] for name in names)
         expected = {name: expected[name] for name in TENSORS["head"][fusion]}
-    flat = jax.tree_util.tree_flatten_with_path({**of_head, **(of_encoder or {})})[0]
-    found = {torch_name("/".join(["params", *(key.key for key in path)]), fusion): float(v) for path, v in flat}
-    assert found.keys() == expected.keys()
-    np.testing.assert_allclose([found[name] for name in expected], list(expected.values()), rtol=1e-4, atol=1e-12)
+    flat = traverse_util.flatten_dict({"params": {**head_norms, **(encoder_norms or {})}}, sep="/")
+    actual = {torch_name(path, fusion): float(norm) for path, norm in flat.items()}
+    assert actual.keys() == expected.keys()
+    np.testing.assert_allclose([actual[name] for name in expected], list(expected.values()), rtol=1e-4, atol=1e-12)

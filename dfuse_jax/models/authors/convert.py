@@ -1,75 +1,107 @@
-"""Published checkpoints: state dicts of the authors' PyTorch release as Flax variables."""
+"""Converts state dicts of the authors' PyTorch release to Flax variables."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from flax import traverse_util
 
 from dfuse_jax.models import fusion as fusions
-from dfuse_jax.models.authors.names import FUSION_MODULES, name
+from dfuse_jax.models.authors.names import FUSION_MODULES, torch_name
 from dfuse_jax.models.dfusesmilenet import DFuseSmileNet
 from dfuse_jax.models.sizes import classifier_shapes, encoder_shapes
 
-_ENCODERS = ("encoder.", "downsample.", "feature_proj.", "transformer.", "time.")
-
-
-def _layout(value: np.ndarray, path: str) -> np.ndarray:
-    """PyTorch's [out, in, ...] to Flax's [in, ..., out]; a convolution's kernel axes, all of length 1, are dropped."""
-    if not path.endswith("/kernel") or value.ndim < 2:
-        return value
-    return np.moveaxis(value.reshape(value.shape[:2]) if set(value.shape[2:]) == {1} else value, 0, -1)
-
-
-def _convert(state_dict: Mapping[str, np.ndarray], fusion: str, shapes: dict[str, tuple[int, ...]]) -> dict:
-    paths = {name(path, fusion): path for path in shapes}
-    values = {n: np.asarray(v) for n, v in state_dict.items() if not n.endswith("num_batches_tracked")}
-    flat = {paths[n]: _layout(v, paths[n]) for n, v in values.items() if n in paths}
-    wrong = [f"{name(p, fusion)} {values[name(p, fusion)].shape}" for p, v in flat.items() if v.shape != shapes[p]]
-    faults = {
-        "missing": [n for n in paths if n not in values],
-        "unknown": [n for n in values if n not in paths],
-        "of another shape": wrong,
-    }
-    if any(faults.values()):
-        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in faults.items() if names)
-        raise ValueError(f"not a state dict of the published model with the fusion {fusion!r}. Tensors {told}.")
-    return traverse_util.unflatten_dict(flat, sep="/")
-
-
-def _published(fusion: str) -> DFuseSmileNet:
-    if not fusions.get(fusion).published:
-        raise ValueError(f"the fusion {fusion!r} is not in the authors' release; it has {', '.join(FUSION_MODULES)}.")
-    return DFuseSmileNet(fusion=fusion, variant="authors")
+_LISTED = 5  # names in a message
 
 
 def from_torch(state_dict: Mapping[str, np.ndarray], fusion: str) -> dict:
-    """Variables of `DFuseSmileNet(fusion=fusion, variant="authors")` from a state dict of the authors' release.
+    """Returns variables of `DFuseSmileNet(fusion=fusion, variant="authors")` from a state dict of the authors' release.
 
     The variant "paper" takes them too where it has the same parameters, but walks its curves in another way.
 
     Args:
         state_dict: name -> array in PyTorch's layout, as from `torch.load` (each tensor's `.numpy()`) or safetensors.
+            A prefix that all names share, such as "module.", is ignored.
         fusion: the fusion it was trained with.
 
     Returns:
         {"params": ..., "batch_stats": ...} for `apply`, in the arrays' precision.
 
     Raises:
-        ValueError: lists missing and unknown names, and tensors of another shape.
+        ValueError: the authors did not release this fusion, `state_dict` is a whole checkpoint, or its tensors are not
+            those of the model; the message names the missing, the unknown and those of another shape.
     """
-    model = _published(fusion)
-    if "feature_proj.weight" in state_dict:
+    model = _released(fusion)
+    shapes = encoder_shapes(model) | classifier_shapes(model)
+    tensors = _tensors(state_dict, [torch_name(path, fusion) for path in shapes])
+    if "feature_proj.weight" in tensors:
         raise ValueError(
-            "this state dict has the narrower encoder with which the bilinear fusions were published, and which is not "
-            "here (all fusions share one encoder): its head alone can be taken, with `head_from_torch`."
+            "this state dict has the narrower encoder with which the bilinear fusions were published; all fusions "
+            "share one encoder here. Take its head alone, with `head_from_torch`."
         )
-    return _convert(state_dict, fusion, encoder_shapes(model.copy(fusion="hadamard")) | classifier_shapes(model))
+    return _convert(tensors, fusion, shapes)
 
 
 def head_from_torch(state_dict: Mapping[str, np.ndarray], fusion: str) -> dict:
-    """What follows the encoder alone, for the method `classify`; tensors of the encoder, whichever, are passed over.
+    """Returns variables for the method `classify`: all that follows the encoder, whose tensors are ignored.
 
     Args, Returns, Raises: those of `from_torch`.
     """
-    head = {name: value for name, value in state_dict.items() if not name.startswith(_ENCODERS)}
-    return _convert(head, fusion, classifier_shapes(_published(fusion)))
+    shapes = classifier_shapes(_released(fusion))
+    tensors = _tensors(state_dict, [torch_name(path, fusion) for path in shapes])
+    encoder = ("encoder.", "downsample.", "feature_proj.", "transformer.", "time.")
+    head = {name: value for name, value in tensors.items() if not name.startswith(encoder)}
+    return _convert(head, fusion, shapes)
+
+
+def _released(fusion: str) -> DFuseSmileNet:
+    fusions.get(fusion)
+    if fusion not in FUSION_MODULES:
+        raise ValueError(f"the fusion {fusion!r} is not in the authors' release; it has {', '.join(FUSION_MODULES)}.")
+    return DFuseSmileNet(fusion=fusion, variant="authors")
+
+
+def _tensors(state_dict: Mapping, expected: Collection[str]) -> dict[str, np.ndarray]:
+    """Returns the tensors by name, without a prefix that all names share and without counters of batches."""
+    nested = [key for key, value in state_dict.items() if isinstance(value, Mapping)]
+    if nested:
+        largest = max(nested, key=lambda key: len(state_dict[key]))
+        raise ValueError(f"state_dict looks like a whole checkpoint: pass its {largest!r}.")
+    columns = zip(*(name.split(".") for name in state_dict), strict=False)
+    shared = itertools.takewhile(lambda column: len(set(column)) == 1, columns)
+    prefix = "".join(f"{column[0]}." for column in shared)
+    if not any(name.removeprefix(prefix) in expected for name in state_dict):
+        prefix = ""  # all names belong to one module of the model, say
+    named = {name.removeprefix(prefix): value for name, value in state_dict.items()}
+    return {name: np.asarray(value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
+
+
+def _convert(tensors: Mapping[str, np.ndarray], fusion: str, shapes: Mapping[str, tuple[int, ...]]) -> dict:
+    paths = {torch_name(path, fusion): path for path in shapes}
+    flat = {paths[name]: _layout(value, paths[name]) for name, value in tensors.items() if name in paths}
+    faults = {
+        "missing": [name for name in paths if name not in tensors],
+        "unknown": [name for name in tensors if name not in paths],
+        "of another shape": [
+            f"{name} {tensors[name].shape}"
+            for name, path in paths.items()
+            if path in flat and flat[path].shape != shapes[path]
+        ],
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{fault}: {_first(names)}" for fault, names in faults.items() if names)
+        raise ValueError(f"not a state dict of the published model with the fusion {fusion!r}. Tensors {listed}.")
+    return traverse_util.unflatten_dict(flat, sep="/")
+
+
+def _layout(value: np.ndarray, path: str) -> np.ndarray:
+    """Returns PyTorch's [out, in, ...] as Flax's [in, ..., out], without a convolution's kernel axes of length 1."""
+    if not path.endswith("/kernel") or value.ndim < 2:
+        return value
+    return np.moveaxis(value.reshape(value.shape[:2]) if set(value.shape[2:]) == {1} else value, 0, -1)
+
+
+def _first(names: list[str]) -> str:
+    """Returns the first few names, and how many there are beyond them."""
+    listed = ", ".join(names[:_LISTED])
+    return listed if len(names) <= _LISTED else f"{listed} and {len(names) - _LISTED} more"

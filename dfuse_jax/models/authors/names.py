@@ -1,12 +1,12 @@
-"""What the parameters are called in the authors' PyTorch release: a module's name here -> its name there."""
+"""Names of the parameters in the authors' PyTorch release, by the names of the Flax modules."""
 
-_CIC = {
+_CICS = {
     "cic_0": "cic11",
     "cic_1": "cic12",
     "cic_2": "cic21",
     "cic_3": "cic22",
 }
-_IN_CIC = {
+_CIC = {
     "reduce": "conv1.0",
     "reduce_norm": "conv1.1",
     "expand": "conv2.0",
@@ -31,7 +31,7 @@ _IN_CIC = {
     "lpfa/mlp": "lpfa.mlp.0.0",
     "lpfa/mlp_norm": "lpfa.mlp.0.1",
 }
-_IN_BLOCK = {
+_BLOCK = {
     "attention_norm": "0.norm",
     "attention/qkv": "0.fn.to_qkv",
     "attention/out": "0.fn.to_out.0",
@@ -47,11 +47,21 @@ _ENCODER = {
     "tokens": "downsample.0",
     "tokens_norm": "downsample.1",
 }
-_ENCODER |= {f"point_encoder/{c}/{m}": f"encoder.{_CIC[c]}.{_IN_CIC[m]}" for c in _CIC for m in _IN_CIC}
 _ENCODER |= {
-    f"transformer/space_time_{i}/{m}": f"transformer.layers.{i}.{_IN_BLOCK[m]}" for i in range(6) for m in _IN_BLOCK
+    f"point_encoder/{cic}/{module}": f"encoder.{torch_cic}.{name}"
+    for cic, torch_cic in _CICS.items()
+    for module, name in _CIC.items()
 }
-_ENCODER |= {f"transformer/time_{i}/{m}": f"time.layers.{i}.{_IN_BLOCK[m]}" for i in range(3) for m in _IN_BLOCK}
+_ENCODER |= {
+    f"transformer/space_time_{number}/{module}": f"transformer.layers.{number}.{name}"
+    for number in range(6)
+    for module, name in _BLOCK.items()
+}
+_ENCODER |= {
+    f"transformer/time_{number}/{module}": f"time.layers.{number}.{name}"
+    for number in range(3)
+    for module, name in _BLOCK.items()
+}
 _HEAD = {"head_norm": "smile_head.0", "head": "smile_head.1"}
 
 _MAPS = {"x_map": "x_proj", "z_map": "dmarker_proj"}
@@ -62,7 +72,7 @@ _FORM, _COMBINE, _GATE = {"form": "bilinear.bilinear"}, {"combine": "combine_lay
 
 
 def _within(prefix: str, **names: str) -> dict[str, str]:
-    return {here: f"{prefix}.{there}" for here, there in names.items()}
+    return {module: f"{prefix}.{name}" for module, name in names.items()}
 
 
 _QUERY_KEY_VALUE = {"query": "query_proj", "key": "key_proj", "value": "value_proj"}
@@ -94,11 +104,20 @@ FUSION_MODULES = {
     "factorized_bilinear": _NORMED | _FACTORS,
     "factorized_bilinear_hadamard": _NORMED | _FACTORS | _COMBINE,
 }
-_LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+"""Fusion -> names of its modules; the fusions that the authors released, and no others."""
+
+_VARIABLES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
 
-def name(path: str, fusion: str) -> str:
-    """What the variable at a path such as params/fusion/gate/kernel is called in the authors' state dict."""
-    _, *module, leaf = path.split("/")
-    inside = FUSION_MODULES[fusion].get("/".join(module[1:])) if module[0] == "fusion" else None
-    return f"{inside or (_ENCODER | _HEAD)['/'.join(module)]}.{_LEAVES[leaf]}"
+def torch_name(path: str, fusion: str) -> str:
+    """Returns the name, in the authors' state dict, of the variable at a path such as params/fusion/gate/kernel.
+
+    Raises:
+        KeyError: there is none.
+    """
+    _, *modules, variable = path.split("/")
+    if modules[0] == "fusion":
+        module = FUSION_MODULES[fusion]["/".join(modules[1:])]
+    else:
+        module = (_ENCODER | _HEAD)["/".join(modules)]
+    return f"{module}.{_VARIABLES[variable]}"

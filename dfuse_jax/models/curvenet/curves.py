@@ -5,58 +5,103 @@ points, K neighbours, C curves, L steps of a curve.
 """
 
 import functools
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import lax
+from jaxtyping import Array, Float, Int
 
-from dfuse_jax.models.cloud import gather, map_frames, moments_of
-from dfuse_jax.models.layers import Kernel, full, leaky_relu, linear
-from dfuse_jax.models.norms import BatchNorm, mean_and_variance, normed_linear
-
-
-def _largest(weights: Array, ahead: Array) -> Array:
-    """Of the points ahead [M, C, K] the one with the largest weight: [M, C]."""
-    return jnp.take_along_axis(ahead, jnp.argmax(weights, axis=-1)[..., None], axis=-1)[..., 0]
+from dfuse_jax.models.cloud import feature_moments, gather, map_frames
+from dfuse_jax.models.layers import Kernel, leaky_relu, linear
+from dfuse_jax.models.norms import BatchNorm, NormState
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _pick(weights: Array, x: Array, ahead: Array, at_once: int | None) -> Array:
-    """The feature of that point: x [M, N, c] -> [M, C, c].
+class Curves(NamedTuple):
+    """All curves at one step of their walk.
 
-    The gradient is straight-through: that of the sum of the points ahead, weighted with the softmax. Only the picked
-    point's feature gets a part of it, so that the other features ahead need not be kept.
+    Attributes:
+        points: where each curve is.
+        features: of these points.
+        descriptors: a running mean of the features along each curve.
+        agent_norm: norm of the candidates' scores.
+        momentum_norm: norm of the descriptors' weights.
     """
-    return gather(x, _largest(weights, ahead))
+
+    points: Int[Array, "frames curves"]
+    features: Float[Array, "frames curves width"]
+    descriptors: Float[Array, "frames curves width"]
+    agent_norm: NormState
+    momentum_norm: NormState
 
 
-def _pick_forward(weights: Array, x: Array, ahead: Array, at_once: int | None):
-    return _pick(weights, x, ahead, at_once), (weights, x, ahead)
+class CurveGrouping(nn.Module):
+    """Walks curves over the points, from those with the largest attention.
 
-
-def _pick_backward(at_once: int | None, kept: tuple[Array, Array, Array], by_feature: Array):
-    weights, x, ahead = kept
-    along = lambda x, ahead, g: jnp.einsum("mckd,mcd->mck", gather(x, ahead), g)  # noqa: E731
-    (by_x,) = jax.linear_transpose(lambda x: gather(x, _largest(weights, ahead)), x)(by_feature)
-    return map_frames(along, at_once, x, ahead, by_feature), by_x, None
-
-
-_pick.defvjp(_pick_forward, _pick_backward)
-
-
-def _straightness(ahead: Array, x: Array, current: Array, descriptor: Array) -> Array:
-    """Crossover suppression: clip(1 + cos(current - descriptor, neighbour - current), 0, 1) for every point ahead.
-
-    Shapes: ahead [M, C, K], x [M, N, c], current and descriptor [M, C, c] -> [M, C, K].
+    Attributes:
+        curves: C, how many curves are walked.
+        steps: L, points in a curve.
+        variant: "paper" or "authors", see `momentum_weights`.
+        frames_at_once: see `map_frames`.
     """
-    course, towards = (current - descriptor)[..., None, :], gather(x, ahead) - current[..., None, :]
-    lengths = jnp.linalg.norm(course, axis=-1) * jnp.linalg.norm(towards, axis=-1)
-    return jnp.clip(1 + jnp.sum(course * towards, axis=-1) / jnp.maximum(lengths, 1e-8), 0, 1)
+
+    curves: int
+    steps: int
+    variant: str
+    frames_at_once: int | None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "frames points width"], neighbours: Int[Array, "frames points neighbours"], train: bool
+    ) -> Float[Array, "frames curves steps width"]:
+        """Returns the features of the curves' points."""
+        width = x.shape[-1]
+        attention = nn.sigmoid(linear(1, name="attention")(x))
+        x = x * attention
+        start_points = lax.top_k(attention[..., 0], self.curves)[1]  # descending, which `authors` depends on
+        agent = Kernel(1, name="agent")(2 * width).astype(x.dtype)
+        momentum = Kernel(2, name="momentum")(2 * width).astype(x.dtype)
+        agent_norm = BatchNorm(name="agent_norm")
+        momentum_norm = BatchNorm(name="momentum_norm")
+        # The agent maps [neighbour, descriptor] to a sum of two parts, so each point's is found once, before any step.
+        neighbour_scores = gather((x @ agent[:width])[..., 0], neighbours)
+
+        def advance(curves: Curves, candidates: Array, suppression: Array | float) -> Curves:
+            """Moves every curve to one of its candidates [M, C, K]."""
+            scores = gather(neighbour_scores, curves.points) + curves.descriptors @ agent[width:]
+            scores, norm = curves.agent_norm.normalise(scores[..., None], train=train)
+            weights = nn.softmax(scores[..., 0] * suppression)
+            return curves._replace(
+                points=_best(weights, candidates),
+                features=_best_features(weights, x, candidates, self.frames_at_once),
+                agent_norm=norm,
+            )
+
+        def step(curves: Curves, _) -> tuple[Curves, Array]:
+            pairs = jnp.concatenate([curves.features, curves.descriptors], axis=-1)
+            logits, norm = curves.momentum_norm.normalise(pairs @ momentum, train=train)
+            weights = momentum_weights(logits, self.variant)
+            descriptors = weights[..., :1] * curves.features + weights[..., 1:] * curves.descriptors
+            candidates = gather(neighbours, curves.points)
+            constants = lax.stop_gradient((x, curves.features, descriptors))
+            suppression = map_frames(_suppression, candidates, *constants, frames_at_once=self.frames_at_once)
+            curves = curves._replace(descriptors=descriptors, momentum_norm=norm)
+            curves = advance(curves, candidates, suppression)
+            return curves, curves.features
+
+        start = gather(x, start_points)
+        curves = Curves(start_points, start, start, agent_norm.state(1), momentum_norm.state(2))
+        first = advance(curves, gather(neighbours, start_points), suppression=1.0)
+        last, others = lax.scan(step, first, length=self.steps - 1)
+        if train:
+            agent_norm.store(last.agent_norm)
+            momentum_norm.store(last.momentum_norm)
+        return jnp.concatenate([first.features[:, :, None], jnp.moveaxis(others, 0, 2)], axis=2)
 
 
-def momentum_weights(logits: Array, variant: str) -> Array:
-    """Weights of the current feature and of the descriptor: logits [M, C, 2] -> [M, C, 2].
+def momentum_weights(logits: Float[Array, "frames curves 2"], variant: str) -> Float[Array, "frames curves 2"]:
+    """Returns the weights of a curve's present feature and of its descriptor.
 
     `authors`: the published code lays the softmax out as [2, C] and reads it, in memory order, as [C, 2]; so curve i is
     weighted by entries 2i and 2i + 1, and the result depends on the order of the curves. CurveNet's own release does
@@ -68,81 +113,80 @@ def momentum_weights(logits: Array, variant: str) -> Array:
     return weights
 
 
-class CurveGrouping(nn.Module):
-    """Walks curves over the points: x [M, N, c] -> [M, C, L, c], from the C points with the largest attention."""
+def _suppression(candidates: Array, x: Array, features: Array, descriptors: Array) -> Array:
+    """Returns the crossover suppression clip(1 + cos(feature - descriptor, candidate - feature), 0, 1).
 
-    curves: int
-    steps: int
-    variant: str
-    at_once: int | None
+    Shapes: candidates [M, C, K], x [M, N, c], features and descriptors [M, C, c] -> [M, C, K].
+    """
+    direction = (features - descriptors)[..., None, :]
+    onward = gather(x, candidates) - features[..., None, :]
+    lengths = jnp.linalg.norm(direction, axis=-1) * jnp.linalg.norm(onward, axis=-1)
+    return jnp.clip(1 + jnp.sum(direction * onward, axis=-1) / jnp.maximum(lengths, 1e-8), 0, 1)
 
-    @nn.compact
-    def __call__(self, x: Array, neighbours: Array, train: bool) -> Array:
-        width = x.shape[-1]
-        attention = nn.sigmoid(linear(1, name="attention")(x))
-        x = x * attention
-        starts = lax.top_k(attention[..., 0], self.curves)[1]  # descending, which `authors` depends on
-        # [neighbour, descriptor] -> 1 is a sum of the two, so each point's part is found once, before any step.
-        agent = Kernel(1, name="agent")(2 * width).astype(x.dtype)
-        of_neighbours = gather((x @ agent[:width])[..., 0], neighbours)  # [M, N, K]
-        momentum = Kernel(2, name="momentum")(2 * width).astype(x.dtype)
-        norms = [BatchNorm(train, name=name) for name in ("agent_norm", "momentum_norm")]
 
-        def normed(values, norm):
-            statistics = mean_and_variance(values, range(values.ndim - 1)) if train else None
-            scale, shift, norm = norm.affine(statistics)
-            return (full(values) * scale + shift).astype(values.dtype), norm
+def _best(weights: Array, candidates: Array) -> Array:
+    """Returns, of the candidates [M, C, K], those with the largest weight: [M, C]."""
+    return jnp.take_along_axis(candidates, jnp.argmax(weights, axis=-1)[..., None], axis=-1)[..., 0]
 
-        def walk(at, descriptor, agent_norm, towards):
-            """One step from the points `at`: the next ones [M, C], their features [M, C, c] and the norm after it."""
-            ahead = gather(neighbours, at)  # [M, C, K]
-            scores = gather(of_neighbours, at) + descriptor @ agent[width:]
-            scores, agent_norm = normed(scores[..., None], agent_norm)
-            weights = nn.softmax(scores[..., 0] * towards(ahead))
-            return _largest(weights, ahead), _pick(weights, x, ahead, self.at_once), agent_norm
 
-        def further(carry, _):
-            at, current, descriptor, agent_norm, momentum_norm = carry
-            logits, momentum_norm = normed(jnp.concatenate([current, descriptor], -1) @ momentum, momentum_norm)
-            weights = momentum_weights(logits, self.variant)
-            descriptor = weights[..., :1] * current + weights[..., 1:] * descriptor
-            before = lax.stop_gradient((x, current, descriptor))
-            towards = lambda ahead: map_frames(_straightness, self.at_once, ahead, *before)  # noqa: E731
-            at, current, agent_norm = walk(at, descriptor, agent_norm, towards)
-            return (at, current, descriptor, agent_norm, momentum_norm), current
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _best_features(weights: Array, x: Array, candidates: Array, frames_at_once: int | None) -> Array:
+    """Returns the features of the best candidates: x [M, N, c] -> [M, C, c].
 
-        agent_norm, momentum_norm = norms[0].numbers(1), norms[1].numbers(2)
-        descriptor = gather(x, starts)
-        at, first, agent_norm = walk(starts, descriptor, agent_norm, lambda ahead: 1)
-        carry = at, first, descriptor, agent_norm, momentum_norm
-        (*_, agent_norm, momentum_norm), rest = lax.scan(further, carry, length=self.steps - 1)
-        norms[0].keep(agent_norm)
-        norms[1].keep(momentum_norm)
-        return jnp.concatenate([first[:, :, None], jnp.moveaxis(rest, 0, 2)], axis=2)
+    The gradient is straight-through: that of the sum of the candidates' features, weighted with the softmax. Only the
+    best candidate's feature gets a part of it, so that the features of the others need not be kept.
+    """
+    return gather(x, _best(weights, candidates))
+
+
+def _best_features_forward(weights: Array, x: Array, candidates: Array, frames_at_once: int | None):
+    return _best_features(weights, x, candidates, frames_at_once), (weights, x, candidates)
+
+
+def _best_features_backward(frames_at_once: int | None, residuals: tuple[Array, Array, Array], g: Array):
+    def weight_gradient(x, candidates, g):
+        return jnp.einsum("mckd,mcd->mck", gather(x, candidates), g)
+
+    weights, x, candidates = residuals
+    (x_gradient,) = jax.linear_transpose(lambda x: gather(x, _best(weights, candidates)), x)(g)
+    return map_frames(weight_gradient, x, candidates, g, frames_at_once=frames_at_once), x_gradient, None
+
+
+_best_features.defvjp(_best_features_forward, _best_features_backward)
 
 
 class CurveAggregation(nn.Module):
-    """Lets every point attend to the curves and to their steps: x [M, N, c], curves [M, C, L, c] -> [M, N, c]."""
+    """Lets every point attend to the curves and to their steps.
 
-    at_once: int | None
+    Attributes:
+        frames_at_once: see `map_frames`.
+    """
+
+    frames_at_once: int | None
 
     @nn.compact
-    def __call__(self, x: Array, curves: Array, train: bool) -> Array:
+    def __call__(
+        self, x: Float[Array, "frames points width"], curves: Float[Array, "frames curves steps width"], train: bool
+    ) -> Float[Array, "frames points width"]:
+        """Returns the points' features with what they take from the curves."""
         width = x.shape[-1]
         logits = linear(1, name="line_attention")(curves)
-        of_curves = jnp.sum(curves * nn.softmax(logits, axis=-2), axis=-2)  # [M, C, c]
-        of_steps = jnp.sum(curves * nn.softmax(logits, axis=-3), axis=-3)  # [M, L, c]
+        curve_means = jnp.sum(curves * nn.softmax(logits, axis=-2), axis=-2)  # [M, C, c]
+        step_means = jnp.sum(curves * nn.softmax(logits, axis=-3), axis=-3)  # [M, L, c]
         query = linear(width // 2, name="query")(x)
+        curve_key = linear(width // 2, name="curve_key")(curve_means)
+        curve_value = linear(width // 2, name="curve_value")(curve_key)
+        step_key = linear(width // 2, name="step_key")(step_means)
+        step_value = linear(width // 2, name="step_value")(step_key)
+        from_curves = map_frames(_attend, query, curve_key, curve_value, frames_at_once=self.frames_at_once)
+        from_steps = map_frames(_attend, query, step_key, step_value, frames_at_once=self.frames_at_once)
+        both = jnp.concatenate([from_curves, from_steps], axis=-1)
+        kernel = Kernel(width, name="merge")(width)
+        moments = feature_moments(both, frames_at_once=self.frames_at_once) if train else None
+        merge = BatchNorm(name="merge_norm").fold(kernel, moments).astype(x.dtype)
+        return leaky_relu(x + merge(both))
 
-        def attend(keys: Array, name: str) -> Array:
-            keys = linear(width // 2, name=f"{name}_key")(keys)
-            values = linear(width // 2, name=f"{name}_value")(keys)
-            return map_frames(_attend, self.at_once, query, keys, values)
 
-        found = jnp.concatenate([attend(of_curves, "curve"), attend(of_steps, "step")], axis=-1)
-        merge = normed_linear(width, found, moments_of(found, self.at_once), train, "merge")
-        return leaky_relu(x + merge(found))
-
-
-def _attend(query: Array, keys: Array, values: Array) -> Array:
-    return nn.softmax(jnp.einsum("mnc,msc->mns", query, keys)) @ values
+def _attend(query: Array, key: Array, value: Array) -> Array:
+    """Returns what each query [M, N, c] attends to among keys and values [M, S, c]."""
+    return nn.softmax(jnp.einsum("mnc,msc->mns", query, key)) @ value

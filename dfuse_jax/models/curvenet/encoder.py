@@ -5,54 +5,78 @@ curve intervention convolution. M counts frames, N points, K neighbours.
 """
 
 import flax.linen as nn
-from jax import Array
 from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int
 
-from dfuse_jax.models import cloud as clouds
-from dfuse_jax.models.cloud import Cloud, map_frames, moments_of
+from dfuse_jax.models.cloud import Cloud, edge_moments, feature_moments, map_frames
 from dfuse_jax.models.curvenet.curves import CurveAggregation, CurveGrouping
 from dfuse_jax.models.curvenet.lpfa import LPFA, Entry
-from dfuse_jax.models.layers import Dropout, leaky_relu
-from dfuse_jax.models.norms import normed_linear
+from dfuse_jax.models.layers import Dropout, Kernel, leaky_relu
+from dfuse_jax.models.norms import BatchNorm
 
 
 class CIC(nn.Module):
-    """CurveNet's curve intervention convolution: x [M, N, in] -> [M, N, out], at width in / bottleneck inside."""
+    """CurveNet's curve intervention convolution: a bottleneck in which points aggregate curves, then their neighbours.
+
+    Attributes:
+        features: width of the output.
+        bottleneck: divides the input's width; the result is the width inside.
+        curves: curves walked.
+        steps: points in a curve.
+        variant: "paper" or "authors", see `curves.momentum_weights`.
+        frames_at_once: see `map_frames`.
+    """
 
     features: int
     bottleneck: int
     curves: int
     steps: int
     variant: str
-    at_once: int | None
+    frames_at_once: int | None
 
     @nn.compact
-    def __call__(self, x: Array, cloud: Cloud, train: bool) -> Array:
-        of_x = moments_of(x, self.at_once)
-        reduce = normed_linear(x.shape[-1] // self.bottleneck, x, of_x, train, "reduce")
-        y = map_frames(lambda x: leaky_relu(reduce(x)), self.at_once, x)
-        grouping = CurveGrouping(self.curves, self.steps, self.variant, self.at_once, name="grouping")
+    def __call__(
+        self, x: Float[Array, "frames points inputs"], cloud: Cloud, train: bool
+    ) -> Float[Array, "frames points features"]:
+        """Returns the points' new features."""
+        width, frames_at_once = x.shape[-1], self.frames_at_once
+        moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
+        kernel = Kernel(width // self.bottleneck, name="reduce")(width)
+        reduce = BatchNorm(name="reduce_norm").fold(kernel, moments).astype(x.dtype)
+        y = map_frames(lambda x: leaky_relu(reduce(x)), x, frames_at_once=frames_at_once)
+
+        grouping = CurveGrouping(
+            curves=self.curves,
+            steps=self.steps,
+            variant=self.variant,
+            frames_at_once=frames_at_once,
+            name="grouping",
+        )
         curves = grouping(y, cloud.neighbours[..., 1:], train)
-        y = CurveAggregation(self.at_once, name="aggregation")(y, curves, train)
-        y = LPFA(self.at_once, name="lpfa")(y, cloud, train)
-        expand = normed_linear(self.features, y, moments_of(y, self.at_once), train, "expand")
-        shortcut = lambda x: x  # noqa: E731
-        if x.shape[-1] != self.features:
-            shortcut = normed_linear(self.features, x, of_x, train, "shortcut")
-        return map_frames(lambda x, y: leaky_relu(expand(y) + shortcut(x)), self.at_once, x, y)
+        y = CurveAggregation(frames_at_once=frames_at_once, name="aggregation")(y, curves, train)
+        y = LPFA(frames_at_once=frames_at_once, name="lpfa")(y, cloud, train)
+
+        y_moments = feature_moments(y, frames_at_once=frames_at_once) if train else None
+        kernel = Kernel(self.features, name="expand")(y.shape[-1])
+        expand = BatchNorm(name="expand_norm").fold(kernel, y_moments).astype(x.dtype)
+        if width == self.features:
+            return map_frames(lambda x, y: leaky_relu(expand(y) + x), x, y, frames_at_once=frames_at_once)
+        kernel = Kernel(self.features, name="shortcut")(width)
+        shortcut = BatchNorm(name="shortcut_norm").fold(kernel, moments).astype(x.dtype)
+        return map_frames(lambda x, y: leaky_relu(expand(y) + shortcut(x)), x, y, frames_at_once=frames_at_once)
 
 
 class CurveNet(nn.Module):
-    """The curve-based encoder of Fig. 2: a frame's points to their features, [M, N, 3] -> [M, N, last block's width].
+    """The curve-based encoder of Fig. 2: from the points of a frame to their features, as wide as the last block.
 
     Attributes:
         entry: width after the first aggregation.
         blocks: (features, bottleneck) of each CIC.
-        curves: how many curves are walked, from as many starts.
+        curves: curves walked in a block, from as many start points.
         steps: points in a curve.
         dropout: rate after the last layer.
-        variant: "paper" or "authors" (how the walk weighs its momentum, see `curves`).
-        at_once: frames between whose neighbours is computed at once; None: all.
+        variant: "paper" or "authors", see `curves.momentum_weights`.
+        frames_at_once: see `map_frames`.
         dtype: precision to compute in; None: that of the points.
     """
 
@@ -60,17 +84,36 @@ class CurveNet(nn.Module):
     blocks: tuple[tuple[int, int], ...]
     curves: int
     steps: int
-    dropout: float
+    dropout: float | Float[Array, ""]
     variant: str
-    at_once: int | None = None
+    frames_at_once: int | None = None
     dtype: DTypeLike | None = None
 
     @nn.compact
-    def __call__(self, points: Array, neighbours: Array, train: bool) -> Array:
-        cloud = clouds.cloud(points, neighbours, self.at_once)
-        x = Entry(self.entry, self.at_once, self.dtype, name="entry")(cloud, train)
+    def __call__(
+        self,
+        points: Float[Array, "frames points 3"],
+        neighbours: Int[Array, "frames points neighbours+1"],
+        train: bool,
+    ) -> Float[Array, "frames points width"]:
+        """Returns the points' features."""
+        frames_at_once = self.frames_at_once
+        moments = edge_moments(points, neighbours[..., :-1], frames_at_once=frames_at_once) if train else None
+        cloud = Cloud(points, neighbours, moments)
+        x = Entry(width=self.entry, frames_at_once=frames_at_once, dtype=self.dtype, name="entry")(cloud, train)
         for number, (features, bottleneck) in enumerate(self.blocks):
-            sizes = (features, bottleneck, self.curves, self.steps, self.variant, self.at_once)
-            x = CIC(*sizes, name=f"cic_{number}")(x, cloud, train)
-        leave = normed_linear(x.shape[-1], x, moments_of(x, self.at_once), train, "exit")
-        return Dropout(self.dropout)(map_frames(lambda x: nn.relu(leave(x)), self.at_once, x), train)
+            block = CIC(
+                features=features,
+                bottleneck=bottleneck,
+                curves=self.curves,
+                steps=self.steps,
+                variant=self.variant,
+                frames_at_once=frames_at_once,
+                name=f"cic_{number}",
+            )
+            x = block(x, cloud, train)
+        moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
+        kernel = Kernel(x.shape[-1], name="exit")(x.shape[-1])
+        last = BatchNorm(name="exit_norm").fold(kernel, moments).astype(x.dtype)
+        x = map_frames(lambda x: nn.relu(last(x)), x, frames_at_once=frames_at_once)
+        return Dropout(self.dropout)(x, train)

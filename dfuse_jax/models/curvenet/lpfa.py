@@ -8,54 +8,78 @@ norm. Here no edge meets that map, for it is a sum of a part of the point and a 
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array
 from jax.typing import DTypeLike
+from jaxtyping import Array, Float
 
 from dfuse_jax.models.cloud import Cloud, gather, map_frames, row_moments
-from dfuse_jax.models.layers import Kernel, exactly, full, leaky_relu
-from dfuse_jax.models.norms import BatchNorm, normed_linear
-
-
-def _positions(cloud: Cloud, kernel: Array, norm: BatchNorm) -> tuple[Array, Array]:
-    """The normed map of the edges' positions, as the neighbour's part and the point's own, [M, N, c] each."""
-    first, second, third = full(kernel).reshape(3, 3, -1)
-    kernel, shift = norm.of_linear(jnp.concatenate([first + second, second + third]), lambda: cloud.edges)
-    here, ahead = kernel.reshape(2, 3, -1)
-    return exactly(cloud.points, ahead), exactly(cloud.points, here - ahead) + shift
+from dfuse_jax.models.layers import Kernel, at_least_float32, expand, leaky_relu, precise_matmul
+from dfuse_jax.models.norms import BatchNorm
 
 
 class Entry(nn.Module):
-    """The first LPFA, which has no features yet: a cloud -> [M, N, width], the maximum over neighbours."""
+    """The first LPFA, which has no features yet: the maximum over neighbours of a map of the edges' positions.
+
+    Attributes:
+        width: of the output.
+        frames_at_once: see `map_frames`.
+        dtype: precision of the output; None: that of the points.
+    """
 
     width: int
-    at_once: int | None
+    frames_at_once: int | None
     dtype: DTypeLike | None
 
     @nn.compact
-    def __call__(self, cloud: Cloud, train: bool) -> Array:
-        kernel, norm = Kernel(self.width, name="mlp")(9), BatchNorm(train, name="mlp_norm")
-        of_neighbour, of_point = _positions(cloud, kernel, norm)
+    def __call__(self, cloud: Cloud, train: bool) -> Float[Array, "frames points width"]:
+        """Returns the points' first features."""
+        kernel = Kernel(self.width, name="mlp")(9)
+        neighbour_part, point_part = _position_parts(cloud, kernel, BatchNorm(name="mlp_norm"))
+
+        def maximum(neighbour_part, neighbours):
+            return jnp.max(gather(neighbour_part, neighbours), axis=-2)
+
         # LReLU grows, and the point's own part is the same for all its neighbours: the maximum can go first.
-        largest = map_frames(
-            lambda x, index: jnp.max(gather(x, index), axis=-2), self.at_once, of_neighbour, cloud.neighbours[..., :-1]
-        )
-        return leaky_relu(largest + of_point).astype(self.dtype or of_point.dtype)
+        largest = map_frames(maximum, neighbour_part, cloud.neighbours[..., :-1], frames_at_once=self.frames_at_once)
+        return leaky_relu(largest + point_part).astype(self.dtype or point_part.dtype)
 
 
 class LPFA(nn.Module):
-    """x [M, N, c] -> [M, N, c], the mean over neighbours of a map of x_j - x_i and the edge's positions."""
+    """The mean over neighbours of a map of x_j - x_i and the edge's positions.
 
-    at_once: int | None
+    Attributes:
+        frames_at_once: see `map_frames`.
+    """
+
+    frames_at_once: int | None
 
     @nn.compact
-    def __call__(self, x: Array, cloud: Cloud, train: bool) -> Array:
-        kernel, norm = Kernel(x.shape[-1], name="position")(9), BatchNorm(train, name="position_norm")
-        of_neighbour, of_point = _positions(cloud, kernel, norm)
+    def __call__(
+        self, x: Float[Array, "frames points width"], cloud: Cloud, train: bool
+    ) -> Float[Array, "frames points width"]:
+        """Returns the points' new features."""
+        width = x.shape[-1]
+        kernel = Kernel(width, name="position")(9)
+        neighbour_part, point_part = _position_parts(cloud, kernel, BatchNorm(name="position_norm"))
 
-        def edges(of_neighbour, of_point, index):
+        def edges(neighbour_part, point_part, neighbours):
             # The sum in full precision: points lie closer together than bfloat16 can tell apart.
-            return leaky_relu(gather(of_neighbour, index) + of_point[:, :, None]).astype(x.dtype)
+            return leaky_relu(gather(neighbour_part, neighbours) + point_part[:, :, None]).astype(x.dtype)
 
-        parts = full(x) + of_neighbour, of_point - full(x), cloud.neighbours[..., :-1]
-        mlp = normed_linear(x.shape[-1], x, lambda: row_moments(edges, self.at_once, *parts), train, "mlp")
-        return map_frames(lambda *parts: jnp.mean(leaky_relu(mlp(edges(*parts))), axis=-2), self.at_once, *parts)
+        parts = (at_least_float32(x) + neighbour_part, point_part - at_least_float32(x), cloud.neighbours[..., :-1])
+        moments = row_moments(edges, *parts, frames_at_once=self.frames_at_once) if train else None
+        mlp = BatchNorm(name="mlp_norm").fold(Kernel(width, name="mlp")(width), moments).astype(x.dtype)
+
+        def aggregate(*parts):
+            return jnp.mean(leaky_relu(mlp(edges(*parts))), axis=-2)
+
+        return map_frames(aggregate, *parts, frames_at_once=self.frames_at_once)
+
+
+def _position_parts(cloud: Cloud, kernel: Float[Array, "9 width"], norm: BatchNorm) -> tuple[Array, Array]:
+    """Returns the normed map of the edges' positions as a neighbour's part and a point's own, [M, N, width] each."""
+    first, second, third = at_least_float32(kernel).reshape(3, 3, -1)
+    affine = norm.fold(jnp.concatenate([first + second, second + third]), cloud.edge_moments)
+    point_kernel, difference_kernel = affine.kernel.reshape(2, 3, -1)
+    neighbour_part = precise_matmul(cloud.points, difference_kernel)
+    point_part = precise_matmul(cloud.points, point_kernel - difference_kernel)
+    return neighbour_part, point_part + expand(affine.shift, point_part.ndim)

@@ -1,4 +1,4 @@
-"""How the encoder's embedding and the D-Markers become one vector (paper section 3.3, eqs. 8-25): a registry."""
+"""Fusions of the encoder's embedding and the D-Markers to one vector (paper section 3.3, eqs. 8-25), by name."""
 
 import dataclasses
 
@@ -10,25 +10,23 @@ __all__ = ["FUSIONS", "Fusion", "FusionModule", "get"]
 
 @dataclasses.dataclass(frozen=True)
 class Fusion:
-    """An entry of the registry.
+    """A fusion that a model can be given.
 
     Attributes:
-        module: (width, dropout, variant), called with (frames [B, T, width], D-Markers [B, 225], train) -> [B, width].
-        equations: their numbers in the paper; empty if it is not the paper's.
-        line: what it does.
+        module: its class.
+        equations: their numbers in the paper; empty if the fusion is not in the paper.
+        summary: what it does.
         sees_encoder: whether its output depends on the encoder at all.
-        published: whether the authors released it.
     """
 
     module: type[FusionModule]
     equations: str
-    line: str
+    summary: str
     sees_encoder: bool = True
-    published: bool = True
 
 
-def _blind(module: type[FusionModule], equations: str, line: str) -> Fusion:
-    return Fusion(module, equations, f"{line}; blind to the encoder", sees_encoder=False)
+def _blind(module: type[FusionModule], equations: str, summary: str) -> Fusion:
+    return Fusion(module, equations, f"{summary}; blind to the encoder", sees_encoder=False)
 
 
 FUSIONS: dict[str, Fusion] = {
@@ -48,20 +46,18 @@ FUSIONS: dict[str, Fusion] = {
     "factorized_bilinear": Fusion(bilinear.FactorizedBilinear, "23", "products in 512 learnt directions"),
     "factorized_bilinear_hadamard": Fusion(bilinear.FactorizedBilinearHadamard, "24", "the same plus x times z"),
     "token_attention": Fusion(
-        attention.TokenAttention, "", "every frame attends to 9 D-Marker tokens, region by phase", published=False
+        attention.TokenAttention, "", "every frame attends to 9 D-Marker tokens, one of each region and phase"
     ),
-    "none": Fusion(
-        joins.NoFusion, "", "the encoder alone, the paper's baseline; ignores the D-Markers", published=False
-    ),
+    "none": Fusion(joins.NoFusion, "", "the encoder alone, the paper's baseline; ignores the D-Markers"),
 }
 """Name -> fusion, in the order of the paper's Table 4."""
 
 
 def get(name: str) -> Fusion:
-    """The fusion of that name.
+    """Returns the fusion of that name.
 
     Raises:
-        ValueError: there is none; lists those there are.
+        ValueError: it is unknown; the message lists the known ones.
     """
     if name not in FUSIONS:
         raise ValueError(f"unknown fusion {name!r}; known: {', '.join(FUSIONS)}.")

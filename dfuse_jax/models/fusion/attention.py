@@ -1,4 +1,4 @@
-"""Fusions by attention: the paper's four, eqs. 13-18, which attend to one token, and one that has tokens to choose.
+"""Fusions by attention: the paper's four, eqs. 13-18, which attend to one token, and one that attends to several.
 
 With one key the softmax is 1 whatever the query: the four return their value, a map of the D-Markers. They cannot see
 the encoder, and nothing but the head is trained.
@@ -7,7 +7,7 @@ the encoder, and nothing but the head is trained.
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jaxtyping import Array, Float
 
 from dfuse_jax.models.fusion.base import FusionModule
 from dfuse_jax.models.layers import dense, linear
@@ -15,10 +15,22 @@ from dfuse_jax.models.layers import dense, linear
 HEADS = 4  # of eqs. 14 and 17
 
 
-def attend(query: Array, key: Array, value: Array, heads: int = HEADS) -> Array:
-    """softmax(q k^T / sqrt(D / heads)) v in each of the heads: [B, Q, D], [B, K, D], [B, K, D] -> [B, Q, D]."""
-    if query.shape[-1] % heads:
-        raise ValueError(f"this fusion has {heads} heads, but the model's width of {query.shape[-1]} is no multiple.")
+def attend(
+    query: Float[Array, "batch queries width"],
+    key: Float[Array, "batch keys width"],
+    value: Float[Array, "batch keys width"],
+    heads: int = HEADS,
+) -> Float[Array, "batch queries width"]:
+    """Returns softmax(q k^T / sqrt(width / heads)) v of all heads.
+
+    Raises:
+        ValueError: the width is not a multiple of the number of heads.
+    """
+    width = query.shape[-1]
+    if width % heads:
+        raise ValueError(
+            f"this fusion has {heads} heads, but the model's width of {width} is not a multiple of {heads}."
+        )
     q, k, v = (a.reshape(*a.shape[:2], heads, -1) for a in (query, key, value))
     weights = nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) / np.sqrt(q.shape[-1]).astype(q.dtype))
     return jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape(query.shape)
@@ -33,7 +45,9 @@ class SingleHead(FusionModule):
     @nn.compact
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         x, z = self.x(frames)[:, None], self.z(dmarkers)[:, None]
-        query, key, value = (dense(self.width, name=n)(a) for n, a in (("query", x), ("key", z), ("value", z)))
+        query = dense(self.width, name="query")(x)
+        key = dense(self.width, name="key")(z)
+        value = dense(self.width, name="value")(z)
         return self.refine(attend(query, key, value, heads=1)[:, 0], train)
 
 
@@ -43,9 +57,11 @@ class MultiHead(FusionModule):
     @nn.compact
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         x, z = self.x(frames)[:, None], self.z(dmarkers)[:, None]
-        query, key, value = (linear(self.width, name=n)(a) for n, a in (("query", x), ("key", z), ("value", z)))
-        found = dense(self.width, name="out")(attend(query, key, value))
-        return self.refine(self.drop(found, train)[:, 0], train)
+        query = linear(self.width, name="query")(x)
+        key = linear(self.width, name="key")(z)
+        value = linear(self.width, name="value")(z)
+        attended = dense(self.width, name="out")(attend(query, key, value))
+        return self.refine(self.drop(attended, train)[:, 0], train)
 
 
 class MultiHeadCross(FusionModule):
@@ -54,30 +70,37 @@ class MultiHeadCross(FusionModule):
     @nn.compact
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         query = linear(self.width, name="query")(self.x_or_embedding(frames))[:, None]
-        both = linear(2 * self.width, name="key_value")(self.z(dmarkers))[:, None]
-        key, value = jnp.split(both, 2, axis=-1)
-        return self.drop(dense(self.width, name="out")(attend(query, key, value)), train)[:, 0]
+        key_value = linear(2 * self.width, name="key_value")(self.z(dmarkers))[:, None]
+        key, value = jnp.split(key_value, 2, axis=-1)
+        attended = dense(self.width, name="out")(attend(query, key, value))
+        return self.drop(attended, train)[:, 0]
 
 
 class Tokens(nn.Module):
-    """The D-Markers' 9 groups (3 regions x 3 phases), each by its own map with bias: [B, 225] -> [B, 9, width]."""
+    """Maps the D-Markers' 9 groups (3 regions x 3 phases), each by a linear map with bias of its own, to tokens.
+
+    Attributes:
+        width: of a token.
+        groups: how many there are, of equal size.
+    """
 
     width: int
     groups: int = 9
 
     @nn.compact
-    def __call__(self, dmarkers: Array) -> Array:
+    def __call__(self, dmarkers: Float[Array, "batch 225"]) -> Float[Array, "batch groups width"]:
+        """Returns the tokens."""
         x = dmarkers.reshape(len(dmarkers), self.groups, -1)
         shape = (self.groups, x.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.he_normal(batch_axis=0), shape, float)
         bias = self.param("bias", nn.initializers.zeros, (self.groups, self.width), float)
-        return jnp.einsum("bgi,gio->bgo", x, kernel.astype(x.dtype)) + bias.astype(x.dtype)
+        return jnp.einsum("bgi,gio->bgo", x, kernel.astype(x.dtype)) + bias.astype(x.dtype)[None]
 
 
 class TokenAttention(FusionModule):
     """Not in the paper: F = refine(mean over frames t of x_t + dropout(W_O [head_1; ...; head_4](x_t, tokens))).
 
-    x_t = W_x of frame t's embedding asks, the D-Markers' 9 tokens answer: their weights differ by frame and by clip.
+    x_t = W_x of frame t's embedding attends to the D-Markers' 9 tokens, so their weights differ by frame and by clip.
     The maps are those of eq. 14; the sum with x_t is the transformer's residual, without which the encoder would only
     weigh the D-Markers.
     """
@@ -86,6 +109,8 @@ class TokenAttention(FusionModule):
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         x = dense(self.width, name="x_map")(frames)
         tokens = Tokens(self.width, name="tokens")(dmarkers)
-        key, value = (linear(self.width, name=n)(tokens) for n in ("key", "value"))
-        found = dense(self.width, name="out")(attend(linear(self.width, name="query")(x), key, value))
-        return self.refine(jnp.mean(x + self.drop(found, train), axis=1), train)
+        query = linear(self.width, name="query")(x)
+        key = linear(self.width, name="key")(tokens)
+        value = linear(self.width, name="value")(tokens)
+        attended = dense(self.width, name="out")(attend(query, key, value))
+        return self.refine(jnp.mean(x + self.drop(attended, train), axis=1), train)

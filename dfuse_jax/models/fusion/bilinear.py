@@ -1,32 +1,36 @@
 """Bilinear pooling, in full and factorised, with and without x * z: eqs. 21-24.
 
-The text leaves the layers after the form open; they are the published ones, and with x * z also its "combine layer".
+The text leaves open which layers follow the bilinear form; they are those of the published code, and with x * z also
+its "combine layer".
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float
 
 from dfuse_jax.models.fusion.base import FusionModule
 from dfuse_jax.models.layers import dense, layer_norm
 
 
 class Form(nn.Module):
-    """W_o of all products x_i z_j, with bias: [B, D], [B, D] -> [B, D]."""
+    """The bilinear form: W_o of all products x_i z_j, with bias."""
 
     @nn.compact
-    def __call__(self, x: Array, z: Array) -> Array:
+    def __call__(self, x: Float[Array, "batch width"], z: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
+        """Returns the form of x and z."""
         width = x.shape[-1]
         he = nn.initializers.he_normal(in_axis=(0, 1), out_axis=2)
         kernel = self.param("kernel", he, (width, width, width), float).astype(x.dtype)
         bias = self.param("bias", nn.initializers.zeros, (width,), float).astype(x.dtype)
-        return jnp.einsum("bi,bj,ijo->bo", x, z, kernel) + bias
+        return jnp.einsum("bi,bj,ijo->bo", x, z, kernel) + bias[None]
 
 
-def factorised(x: Array, z: Array) -> Array:
-    """W_o((W_p x) * (W_q z)), each with a bias, twice as wide inside: [B, D], [B, D] -> [B, D]."""
+def factorised(x: Float[Array, "batch width"], z: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
+    """Returns W_o((W_p x) * (W_q z)), each with a bias, twice as wide inside; the layers are the calling module's."""
     width = x.shape[-1]
-    return dense(width, name="out")(dense(2 * width, name="x_factor")(x) * dense(2 * width, name="z_factor")(z))
+    x_factor = dense(2 * width, name="x_factor")(x)
+    z_factor = dense(2 * width, name="z_factor")(z)
+    return dense(width, name="out")(x_factor * z_factor)
 
 
 class Bilinear(FusionModule):
@@ -44,8 +48,8 @@ class BilinearHadamard(FusionModule):
     @nn.compact
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         x, z = self.x(frames), self.z(dmarkers)
-        both = nn.relu(dense(self.width, name="combine")(Form(name="form")(x, z) + x * z))
-        return self.refine(layer_norm(name="norm")(both), train)
+        combined = nn.relu(dense(self.width, name="combine")(Form(name="form")(x, z) + x * z))
+        return self.refine(layer_norm(name="norm")(combined), train)
 
 
 class FactorizedBilinear(FusionModule):
@@ -62,5 +66,5 @@ class FactorizedBilinearHadamard(FusionModule):
     @nn.compact
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         x, z = self.x(frames), self.z(dmarkers)
-        both = nn.relu(dense(self.width, name="combine")(factorised(x, z) + x * z))
-        return self.refine(layer_norm(name="norm")(both), train)
+        combined = nn.relu(dense(self.width, name="combine")(factorised(x, z) + x * z))
+        return self.refine(layer_norm(name="norm")(combined), train)

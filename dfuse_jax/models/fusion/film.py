@@ -2,17 +2,21 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float
 
 from dfuse_jax.models.fusion.base import FusionModule
 from dfuse_jax.models.layers import dense, layer_norm
 
 
-def gamma_beta(z: Array) -> tuple[Array, Array]:
-    """The conditioning network Linear-ReLU-Linear, 256 -> 512 -> 512, halved: [B, D] -> [B, D], [B, D]."""
+def gamma_beta(z: Float[Array, "batch width"]) -> tuple[Float[Array, "batch width"], Float[Array, "batch width"]]:
+    """Returns the two halves of the conditioning network Linear-ReLU-Linear, 256 -> 512 -> 512.
+
+    Its layers are the calling module's.
+    """
     width = 2 * z.shape[-1]
-    both = dense(width, name="film_out")(nn.relu(dense(width, name="film_in")(z)))
-    return tuple(jnp.split(both, 2, axis=-1))
+    conditions = dense(width, name="film_out")(nn.relu(dense(width, name="film_in")(z)))
+    gamma, beta = jnp.split(conditions, 2, axis=-1)
+    return gamma, beta
 
 
 class Film(FusionModule):
@@ -27,8 +31,8 @@ class Film(FusionModule):
         x = self.x(frames)
         if self.variant != "authors":
             x = layer_norm(name="x_norm")(x)
-        gamma, beta = (nn.relu(a) for a in gamma_beta(self.z(dmarkers)))
-        return self.refine(gamma * x + beta, train)
+        gamma, beta = gamma_beta(self.z(dmarkers))
+        return self.refine(nn.relu(gamma) * x + nn.relu(beta), train)
 
 
 class FilmHadamard(FusionModule):

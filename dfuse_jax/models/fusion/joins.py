@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float
 
 from dfuse_jax.models.fusion.base import FusionModule, pooled
 from dfuse_jax.models.layers import dense, layer_norm
@@ -18,8 +18,8 @@ class NoFusion(FusionModule):
 class Concatenation(FusionModule):
     """Eq. 8: F = MLP([x; z]).
 
-    The text's "four-layer MLP (256, 256, 256, 256)" fits neither the 512 numbers that go in nor its own count of
-    layers: the MLP is the published one, which is `refine`. `authors`: H in place of x.
+    The text's "four-layer MLP (256, 256, 256, 256)" fits neither the 512 numbers of its input nor its own count of
+    layers: the MLP is that of the published code, which is `refine`. `authors`: H in place of x.
     """
 
     @nn.compact
@@ -28,8 +28,8 @@ class Concatenation(FusionModule):
         return self.refine(jnp.concatenate([x, z], axis=-1), train)
 
 
-def gated(x: Array, z: Array) -> Array:
-    """g x + (1 - g) z with the gate g = sigmoid(W_g [x; z]) of every component: [B, D], [B, D] -> [B, D]."""
+def gated(x: Float[Array, "batch width"], z: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
+    """Returns g x + (1 - g) z with a gate for every component, g = sigmoid(W_g [x; z]), the calling module's layer."""
     g = nn.sigmoid(dense(x.shape[-1], name="gate")(jnp.concatenate([x, z], axis=-1)))
     return g * x + (1 - g) * z
 
@@ -53,7 +53,8 @@ class Additive(FusionModule):
         x = self.drop(nn.relu(layer_norm(name="x_norm")(self.x(frames))), train)
         z = self.drop(nn.relu(layer_norm(name="z_norm")(self.z(dmarkers))), train)
         a = nn.softmax(dense(2, name="weights")(jnp.concatenate([x, z], axis=-1)))
-        return self.refine(layer_norm(name="norm")(a[:, :1] * x + a[:, 1:] * z), train, hidden=2 * self.width)
+        mixed = layer_norm(name="norm")(a[:, :1] * x + a[:, 1:] * z)
+        return self.refine(mixed, train, hidden=2 * self.width)
 
 
 class Hadamard(FusionModule):
@@ -70,4 +71,5 @@ class GatedConcatenationHadamard(FusionModule):
     @nn.compact
     def __call__(self, frames: Array, dmarkers: Array, train: bool) -> Array:
         x, z = self.x(frames), self.z(dmarkers)
-        return self.refine(x * z + gated(pooled(frames) if self.variant == "authors" else x, z), train)
+        mixed = gated(pooled(frames) if self.variant == "authors" else x, z)
+        return self.refine(x * z + mixed, train)
