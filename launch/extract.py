@@ -6,6 +6,7 @@ A VIDEO may also be a folder: of all videos in it, and in its folders. What is e
 DIR/manifest.json, quality.csv and contact_sheet.png tell how it went.
 """
 
+import os
 import pathlib
 
 from absl import flags
@@ -24,8 +25,8 @@ def main(argv):
         raise UserError("No videos given. Usage: python launch/extract.py VIDEO... --out DIR")
     if not _OUT.value:
         raise UserError("--out is missing: the folder for the .npz files.")
-    from dfuse_jax.extract import contact_sheet as sheet
-    from dfuse_jax.extract import manifest
+    os.environ["JAX_PLATFORMS"] = "cpu"  # it computes the heads' poses only: no GPU's memory is taken for that
+    from dfuse_jax.extract import contact_sheet, manifest
     from dfuse_jax.extract.batch import Job, extract_all
 
     out, videos = pathlib.Path(_OUT.value), find(argv[1:])
@@ -34,7 +35,7 @@ def main(argv):
     for name in outcome.extracted:
         for note in notes(entries[name]):
             print(f"{entries[name]['source']}: {note}")
-    files = ", ".join(path.name for path in sheet.report(out)[:2])
+    files = ", ".join(path.name for path in contact_sheet.report(out)[:2])
     print(f"{len(outcome.extracted)} of {len(videos)} videos are in {out}; how good: {files} there.")
     if outcome.failed:
         failed = len(videos) - len(outcome.extracted)

@@ -25,6 +25,6 @@ def real_smile(tmp_path_factory):
 @pytest.fixture(scope="session")
 def real_sample(real_smile):
     """What Attention Mesh finds in it."""
-    from dfuse_jax.extract.mesh import extract
+    from dfuse_jax.extract.landmarks import extract_landmarks
 
-    return extract(real_smile[0])
+    return extract_landmarks(real_smile[0])

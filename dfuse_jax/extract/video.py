@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ from dfuse_jax.extract.native import quiet, require
 from dfuse_jax.runtime.errors import UserError
 
 SUFFIXES = (
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+    *(".mp4", ".avi", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg"),
+    *(".3gp", ".flv", ".m2ts", ".m4v", ".mts", ".ogv", ".ts", ".webm"),
 )
 FPS_RANGE = (1, 500)  # a recording of a face; a broken header says 0, or its time base: 1000, 90000
 WHOLE = 0.95  # of the frames that the container promises; some containers only estimate their number
@@ -41,7 +41,7 @@ class Frame(NamedTuple):
     image: np.ndarray
 
 
-def read_frames(path: str | os.PathLike) -> tuple[Video, Iterator[Frame]]:
+def read_frames(path: str | os.PathLike) -> tuple[Video, Generator[Frame]]:
     """Opens a video. Frames come upright, in colour and 8 bits, whatever the file holds.
 
     Returns:
@@ -114,7 +114,7 @@ def _check_file(path):
 
 def _frames(path, capture, image, video):
     cv2 = require("cv2")
-    decoded, more, start = 0, True, None
+    decoded, more, start, time = 0, True, None, 0.0
     try:
         while more:
             decoded += 1
@@ -128,6 +128,6 @@ def _frames(path, capture, image, video):
     finally:
         capture.release()
     # Where the frames come at a varying rate, their promised number is an estimate from the duration.
-    short = video.fps <= 0 or (time - start) * video.fps + 1 < WHOLE * video.frames
+    short = video.fps <= 0 or (time - (start or 0)) * video.fps + 1 < WHOLE * video.frames
     if decoded < WHOLE * video.frames and short:
         raise UserError(f"{path}: is cut off: {decoded} of its {video.frames} frames can be decoded. Copy it again.")

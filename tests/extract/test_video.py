@@ -1,18 +1,11 @@
 """What cameras write: turned, grey, deep, odd, large pictures, frames at varying distances, faces lost for a while."""
 
+import cv2
 import numpy as np
 import pytest
-
-pytest.importorskip("mediapipe")
-pytest.importorskip("skimage")
-
-import cv2
 from faces import portrait, retime, smiling, turn, write_video
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dfuse_jax.extract import gaps
-from dfuse_jax.extract.mesh import examine, extract
+from dfuse_jax.extract.landmarks import extract, extract_landmarks
 from dfuse_jax.extract.video import read_frames, rhythm
 from dfuse_jax.runtime.errors import UserError
 
@@ -25,11 +18,11 @@ def plain(tmp_path_factory):
     images = [image for image, _ in smiling(SIZE, frames=24, start=4, onset=6, apex=4, offset=6)]
     path = tmp_path_factory.mktemp("plain") / "plain.mp4"
     write_video(path, images)
-    return images, extract(path)
+    return images, extract_landmarks(path)
 
 
 def _apart(a, b, size=SIZE):
-    """Mean distance in pixels of two [T, 478, 3], the first frame (found, not tracked) aside."""
+    """Mean distance in pixels of two [T, 478, 3], the first frame (detected, not tracked) aside."""
     return np.linalg.norm((a - b)[1:, :, :2] * size, axis=-1).mean()
 
 
@@ -39,7 +32,7 @@ def test_the_rotation_that_the_file_asks_for(plain, tmp_path, quarters):
     path = tmp_path / "phone.mp4"
     write_video(path, [np.rot90(image, quarters) for image in images])  # anticlockwise, and back when shown
     turn(path, quarters)
-    sample = extract(path)
+    sample = extract_landmarks(path)
     assert sample.image_size == SIZE
     assert _apart(sample.landmarks, upright.landmarks) < 1
 
@@ -54,7 +47,7 @@ def test_grey_and_16_bits(plain, tmp_path):
     writer.release()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     assert int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little") == b"Y1\x00\x10"  # gray16le
-    assert _apart(extract(path).landmarks, colour.landmarks) < 1.5
+    assert _apart(extract_landmarks(path).landmarks, colour.landmarks) < 1.5
 
 
 def test_odd_sizes(tmp_path):
@@ -63,7 +56,7 @@ def test_odd_sizes(tmp_path):
     for _ in range(4):
         writer.write(portrait((317, 241))[..., ::-1])
     writer.release()
-    sample = extract(path)
+    sample = extract_landmarks(path)
     assert sample.image_size == (317, 241)
     assert sample.landmarks.shape == (4, 478, 3)
 
@@ -72,7 +65,7 @@ def test_4k(tmp_path):
     """The same face as in a small picture."""
     write_video(tmp_path / "large.avi", [portrait((3840, 2160))] * 3)
     write_video(tmp_path / "small.avi", [portrait((640, 360))] * 3)
-    large, small = (extract(tmp_path / f"{name}.avi") for name in ("large", "small"))
+    large, small = (extract_landmarks(tmp_path / f"{name}.avi") for name in ("large", "small"))
     assert large.image_size == (3840, 2160)
     assert _apart(large.landmarks, small.landmarks, (640, 360)) < 1
 
@@ -84,15 +77,15 @@ def test_frames_at_varying_distances_are_put_where_they_belong(plain, tmp_path):
     path = tmp_path / "varying.mp4"
     write_video(path, [images[t] for t in taken])
     retime(path, [*np.diff(taken), 1])
-    found = examine(path)
-    assert found.resampled
-    assert found.decoded == len(taken)
-    assert found.sample.fps == pytest.approx(25)
-    assert found.sample.interpolated == (7, 19)
-    assert len(found.sample.landmarks) == 24
-    assert _apart(found.sample.landmarks, even.landmarks) < 0.5
+    extraction = extract(path)
+    assert extraction.resampled
+    assert extraction.decoded == len(taken)
+    assert extraction.sample.fps == pytest.approx(25)
+    assert extraction.sample.interpolated == (7, 19)
+    assert len(extraction.sample.landmarks) == 24
+    assert _apart(extraction.sample.landmarks, even.landmarks) < 0.5
     unaware = even.landmarks[np.minimum(np.arange(24), len(taken) - 1)]  # the test's own check: shifted it is further
-    assert _apart(found.sample.landmarks[2:], unaware[:-2]) > 0.5
+    assert _apart(extraction.sample.landmarks[2:], unaware[:-2]) > 0.5
 
 
 def test_no_frames_for_a_while_is_an_error(plain, tmp_path):
@@ -100,14 +93,14 @@ def test_no_frames_for_a_while_is_an_error(plain, tmp_path):
     write_video(path, plain[0])
     retime(path, [1] * 9 + [20] + [1] * 14)
     with pytest.raises(UserError, match=r"19 frames are missing, most after 0.36 seconds"):
-        extract(path)
+        extract_landmarks(path)
 
 
 def test_the_rate_of_frames_at_other_distances_than_the_container_says(tmp_path):
     path = tmp_path / "slow.mp4"
     write_video(path, [portrait(SIZE)] * 6)
     retime(path, [2] * 6)
-    assert extract(path).fps == pytest.approx(12.5, rel=1e-3)
+    assert extract_landmarks(path).fps == pytest.approx(12.5, rel=1e-3)
 
 
 def test_rhythm():
@@ -126,47 +119,12 @@ def test_a_face_lost_for_a_few_frames_is_interpolated_and_flagged(plain, tmp_pat
     hidden = [np.full_like(image, 90) if t in (9, 10) else image for t, image in enumerate(images)]
     path = tmp_path / "hidden.mp4"
     write_video(path, hidden)
-    found = examine(path)
-    assert found.lost == 2
-    assert found.sample.interpolated == (9, 10)
-    landmarks = found.sample.landmarks
+    extraction = extract(path)
+    assert extraction.lost == 2
+    assert extraction.sample.interpolated == (9, 10)
+    landmarks = extraction.sample.landmarks
     np.testing.assert_allclose(landmarks[9], (2 * landmarks[8] + landmarks[11]) / 3, atol=1e-6)
     np.testing.assert_array_equal(landmarks[:9], whole.landmarks[:9])
-
-
-def _faces(values):
-    return [None if value is None else np.full((478, 3), value, np.float32) for value in values]
-
-
-@pytest.mark.parametrize(
-    ("values", "expected", "interpolated"),
-    [
-        ([0, None, None, 6], [0, 2, 4, 6], (1, 2)),
-        ([None, 1, 2, None], [1, 1, 2, 2], (0, 3)),  # held, not extrapolated
-        ([5, 7], [5, 7], ()),
-    ],
-)
-def test_filled_values(values, expected, interpolated):
-    landmarks, flagged = gaps.fill(_faces(values), np.arange(len(values), dtype=float))
-    np.testing.assert_allclose(landmarks[:, 0, 0], expected)
-    assert flagged == interpolated
-
-
-@given(st.lists(st.floats(0.5, 1.4), min_size=1, max_size=20), st.floats(-5, 5), st.floats(-5, 5))
-def test_a_steady_movement_stays_steady_whenever_it_was_seen(steps, start, speed):
-    positions = np.concatenate([[0], np.cumsum(steps)])
-    landmarks, flagged = gaps.fill(_faces(start + speed * positions), positions)
-    grid = np.arange(len(landmarks))
-    assert len(landmarks) == np.floor(positions[-1] + 1e-6) + 1
-    np.testing.assert_allclose(landmarks[:, 0, 0], start + speed * grid, atol=1e-3)
-    assert set(flagged) <= {t for t in grid if np.abs(positions - t).min() > 0.5}
-
-
-def test_how_many_may_be_filled_in():
-    assert not gaps.too_many(range(10, 15), 50)
-    assert gaps.too_many(range(10, 16), 100)  # six in a row
-    assert gaps.too_many(range(0, 12, 2), 59)  # more than a tenth
-    assert not gaps.too_many(range(0, 12, 2), 60)
 
 
 def test_frames_are_read_one_by_one(tmp_path):
