@@ -5,7 +5,6 @@ import dataclasses
 import errno
 import os
 import pathlib
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from tqdm import tqdm
 
 from dfuse_jax import samples
 from dfuse_jax.extract import on_cores, on_ray
-from dfuse_jax.extract.jobs import Job, Progress, Result, versions
+from dfuse_jax.extract.jobs import Job, Progress, Result, options, versions
 from dfuse_jax.extract.manifest import Manifest
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, checksum, locked
@@ -40,8 +39,9 @@ def extract_all(
 ) -> Outcome:
     """Makes <out>/<name>.npz of every job, and <out>/manifest.json; no file depends on who made it, or in what order.
 
-    A file that was made from the same video (by its checksum) by the same versions is kept; where only label or subject
-    differ, it gets these. A kill, Ctrl-C or a full disk lose only the videos under way: the same call goes on there.
+    A file that was made from the same video (by its checksum) by the same versions with the same pixel aspect and frame
+    rate is kept; where only label or subject differ, it gets these. A kill, Ctrl-C or a full disk lose only the videos
+    under way: the same call goes on there.
 
     Args:
         jobs: the videos.
@@ -58,9 +58,7 @@ def extract_all(
     out = pathlib.Path(out)
     jobs = [job._replace(path=pathlib.Path(job.path)) for job in jobs]
     _make(out)
-    # Ctrl-C raises here, so that no process is left behind, whatever it does elsewhere.
-    raising = on_cores.on_interrupt(signal.default_int_handler)
-    with locked(out), raising, Manifest(out) as manifest, _Bar([job.path for job in jobs]) as bar:
+    with locked(out), Manifest(out) as manifest, _Bar([job.path for job in jobs]) as bar:
         return _Batch(out, manifest, bar).run(jobs, workers, ray)
 
 
@@ -116,7 +114,7 @@ class _Batch:
                 f"{job.path}: {path} holds another video's landmarks. Delete it, rename the video, or extract to "
                 "another folder."
             )
-        if not record or record.get("versions") != self.versions:
+        if not record or record.get("versions") != self.versions or not options(job).items() <= record.items():
             return False
         changed = record | {"label": job.label, "subject": job.subject}
         if changed == record:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from dfuse_jax import samples
 from dfuse_jax.extract import manifest, quality
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.runtime.files import atomic
+from dfuse_jax.runtime.files import atomic, escaped
 from dfuse_jax.samples import Sample
 
 COLUMNS, ROWS = 4, 15  # tiles of a page
@@ -93,12 +93,15 @@ def _lines(name: str, entry: Mapping) -> Iterator[tuple[str, tuple[int, int, int
     notes = [f"{measured['detection_rate']:.1%} found"]
     if entry["interpolated"]:
         notes.append(f"{len(entry['interpolated'])} interpolated")
+    if measured.get("repeated"):
+        notes.append(f"{measured['repeated']:.0%} repeated")
     if entry["other_faces"]:
         notes.append(f"{entry['other_faces']} more faces")
     poor = measured["detection_rate"] < SUSPECT
     jitter = "-" if measured["jitter"] is None else f"{measured['jitter']:.2f}%"
     ranges = ((angle, *measured[angle]) for angle in ("yaw", "pitch", "roll"))
     angles = ", ".join(f"{angle} {least:.0f} to {greatest:.0f}" for angle, least, greatest in ranges)
+    name = escaped(name)
     yield name if len(name) < 52 else f"{name[:25]}...{name[-23:]}", INK
     yield f"{entry['frames']} frames, {entry['fps']:.4g} fps, {', '.join(notes)}", RED if poor else INK
     yield f"jitter {jitter}; {angles} degrees", INK

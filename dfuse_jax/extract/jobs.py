@@ -26,12 +26,16 @@ class Job(NamedTuple):
         name: of the sample, and of its file <out>/<name>.npz.
         label: 1 spontaneous, 0 posed, None unknown.
         subject: who smiles; None unknown.
+        pixel_aspect: width / height of a pixel as it is stored; None: what the file says, or 1.
+        fps: frames per second at which it was filmed; None: what the times of its frames say.
     """
 
     path: pathlib.Path
     name: str
     label: int | None = None
     subject: str | None = None
+    pixel_aspect: float | None = None
+    fps: float | None = None
 
 
 class Progress(NamedTuple):
@@ -56,18 +60,19 @@ class Result(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what landmarks depend on; raises UserError when MediaPipe or OpenCV is not installed."""
-    try:
-        mediapipe = importlib.metadata.version("mediapipe")
-    except importlib.metadata.PackageNotFoundError:
-        mediapipe = require("mediapipe").__version__
-    return {"dfuse_jax": dfuse_jax.__version__, "mediapipe": mediapipe, "opencv": require("cv2").__version__}
+    """Returns the versions of what landmarks depend on; raises UserError when MediaPipe or PyAV is not installed."""
+    return {"dfuse_jax": dfuse_jax.__version__, "mediapipe": _version("mediapipe"), "av": _version("av")}
+
+
+def options(job: Job) -> dict[str, float | None]:
+    """Returns what a job says of its video, which landmarks and frame rate depend on."""
+    return {"pixel_aspect": job.pixel_aspect, "true_fps": job.fps}
 
 
 def work(job: Job, on_frame: Callable[[int, int], None] | None = None) -> Result:
     """Extracts the video of a job; whatever is wrong with it is the result's reason."""
     try:
-        extraction = extract(job.path, on_frame=on_frame)
+        extraction = extract(job.path, pixel_aspect=job.pixel_aspect, fps=job.fps, on_frame=on_frame)
         sample = dataclasses.replace(extraction.sample, name=job.name, label=job.label, subject=job.subject)
         sample = samples.validate(sample)
         record = _record(job, sample, extraction)
@@ -79,12 +84,20 @@ def work(job: Job, on_frame: Callable[[int, int], None] | None = None) -> Result
     return Result(reason=" ".join(reason.split()))
 
 
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return require(package).__version__
+
+
 def _record(job: Job, sample: Sample, extraction: Extraction) -> dict:
     return {
         "source": job.path.name,
         "checksum": sample.source,
         "label": job.label,
         "subject": job.subject,
+        **options(job),
         "frames": len(sample.landmarks),
         "fps": sample.fps,
         "size": list(sample.image_size),
@@ -93,5 +106,7 @@ def _record(job: Job, sample: Sample, extraction: Extraction) -> dict:
         "resampled": extraction.resampled,
         "interpolated": list(sample.interpolated),
         "other_faces": extraction.other_faces,
+        "repeated": len(extraction.repeated),
+        "notes": list(extraction.notes),
         "versions": versions(),
     }

@@ -69,6 +69,8 @@ class Manifest:
             self._note(name, {"source": source, "error": reason})
 
     def _entry(self, name: str, record: dict) -> dict:
+        if "quality" in record:  # of an earlier version, which measured it while extracting
+            return record
         return record | {"quality": quality.measure(samples.load(self.folder / f"{name}.npz"), record)}
 
     def _note(self, name: str, entry: dict) -> None:

@@ -16,14 +16,12 @@ def require(name: str, extra: str = "extract") -> ModuleType:
     """Imports an optional package.
 
     Args:
-        name: the module: cv2, mediapipe or ray.
+        name: the module: av, mediapipe or ray.
         extra: the extra of this package that installs it.
 
     Raises:
         UserError: it is not installed, or does not start; the message says how to install it.
     """
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; FFmpeg's threads log at any time
     try:
         with quiet():
             return importlib.import_module(name)

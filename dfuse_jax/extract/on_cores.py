@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 
 from dfuse_jax.extract import mesh
 from dfuse_jax.extract.jobs import Job, Progress, Result, work
-from dfuse_jax.extract.native import require
 from dfuse_jax.runtime.errors import UserError
 
 PAUSE = 0.2  # seconds between two reports of progress
@@ -79,7 +78,7 @@ class _Worker:
     def __init__(self, job: Job):
         self.connection, theirs = multiprocessing.Pipe()
         start = _START.format(path=sys.path, module=__name__, descriptor=theirs.fileno())
-        with on_interrupt(signal.SIG_IGN):  # Ctrl-C reaches all processes of a terminal; this one ends the others
+        with _uninterrupted():  # Ctrl-C reaches all processes of a terminal; this one ends the others
             self.process = subprocess.Popen(
                 [sys.executable, "-c", start], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
             )
@@ -121,12 +120,12 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def on_interrupt(handler) -> Iterator[None]:
-    """Handles Ctrl-C with `handler` within the block; only the main thread may."""
+def _uninterrupted() -> Iterator[None]:
+    """Ignores Ctrl-C within the block, and in processes started there; only the main thread may."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, handler)
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
@@ -138,7 +137,6 @@ def serve(descriptor: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe = Connection(descriptor)
     try:
-        require("cv2").setNumThreads(1)
         mesh.networks()
     except UserError as error:
         pipe.send(error)

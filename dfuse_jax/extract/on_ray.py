@@ -81,7 +81,6 @@ def _task(job: Job, expected: dict[str, str]) -> Result:
         raise UserError(
             f"{os.uname().nodename} has {installed}, but {expected} is here. Install the same on all machines."
         )
-    require("cv2").setNumThreads(1)
     mesh.networks()
     return work(job)
 

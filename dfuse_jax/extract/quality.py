@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dfuse_jax import dmarkers
+from dfuse_jax.runtime.files import escaped
 from dfuse_jax.samples import Sample
 
 OUTER_EYE_CORNERS = 33, 263
@@ -18,7 +19,7 @@ ANGLES = ("roll", "yaw", "pitch")  # in the order of `dmarkers.head_pose`
 COLUMNS = (
     *("name", "frames", "fps", "width", "height", "detection_rate", "jitter"),
     *("yaw_min", "yaw_max", "pitch_min", "pitch_max", "roll_min", "roll_max"),
-    *("interpolated", "resampled", "other_faces", "error"),
+    *("interpolated", "resampled", "repeated", "other_faces", "error"),
 )
 SHORTEST = 64  # frames that head poses are computed for, or a power of 2 times as many: few programs to compile
 
@@ -30,13 +31,18 @@ def measure(sample: Sample, record: Mapping) -> dict:
 
     Args:
         sample: the landmarks.
-        record: of the extraction: `decoded` frames, and in how many of them the face was `lost`.
+        record: of the extraction: `decoded` frames, in how many of them the face was `lost`, how many `repeated` the
+            picture before.
 
     Returns:
-        detection_rate: share of the frames in which the face was found. jitter: see `jitter`. roll, yaw, pitch: [least,
-        greatest] in degrees, see `dmarkers.head_pose`.
+        detection_rate: share of the frames in which the face was found. repeated: share of those that repeat a picture.
+        jitter: see `jitter`. roll, yaw, pitch: [least, greatest] in degrees, see `dmarkers.head_pose`.
     """
-    shares = {"detection_rate": round(1 - record["lost"] / record["decoded"], 4)}
+    decoded = record["decoded"]
+    shares = {
+        "detection_rate": round(1 - record["lost"] / decoded, 4),
+        "repeated": round(record["repeated"] / decoded, 4),
+    }
     return shares | {"jitter": jitter(sample.landmarks, sample.aspect)} | head_turns(sample)
 
 
@@ -75,12 +81,12 @@ def head_turns(sample: Sample) -> dict[str, list[float]]:
 def row(name: str, entry: Mapping) -> dict:
     """Returns a video of the manifest as a line of quality.csv: {column: value}, less what is not known."""
     if "error" in entry:
-        return {"name": name, "error": entry["error"]}
+        return {"name": escaped(name), "error": escaped(entry["error"])}
     quality = entry["quality"]
     width, height = entry["size"]
-    line = {"name": name, "width": width, "height": height, "interpolated": len(entry["interpolated"])}
+    line = {"name": escaped(name), "width": width, "height": height, "interpolated": len(entry["interpolated"])}
     line |= {column: entry[column] for column in ("frames", "fps", "resampled", "other_faces")}
-    line |= {column: quality[column] for column in ("detection_rate", "jitter")}
+    line |= {column: quality.get(column) for column in ("detection_rate", "jitter", "repeated")}
     for angle in ANGLES:
         line[f"{angle}_min"], line[f"{angle}_max"] = quality[angle]
     return line

@@ -7,11 +7,11 @@ import pytest
 from faces import photo_to_image, portrait, render_smile, smiling, write_video
 
 from dfuse_jax.extract import mesh
-from dfuse_jax.extract.landmarks import extract_landmarks
-from dfuse_jax.extract.video import read_frames
+from dfuse_jax.extract.landmarks import extract, extract_landmarks
 from dfuse_jax.runtime.errors import UserError
 
 FPS, SIZE, START, ONSET, APEX, OFFSET, FRAMES = 29.97, (480, 360), 10, 15, 20, 15, 70
+SMALL = (320, 240)
 
 
 @pytest.fixture(scope="session")
@@ -26,80 +26,8 @@ def smile(smile_video):
     return extract_landmarks(smile_video)
 
 
-@pytest.fixture(scope="session")
-def bad(tmp_path_factory):
-    """{kind: (video, what its error must say)}."""
-    folder = tmp_path_factory.mktemp("bad")
-    face = portrait(SIZE)
-    noise = np.random.default_rng(0).integers(0, 256, face.shape, dtype=np.uint8)
-    render_smile(folder / "whole.avi", frames=40)
-    render_smile(folder / "whole.mp4", frames=40)
-    for name in ("cut.avi", "cut.mp4"):
-        whole = (folder / f"whole{name[3:]}").read_bytes()
-        (folder / name).write_bytes(whole[: len(whole) // 2])
-    write_video(folder / "noise.mp4", [noise] * 8)
-    write_video(folder / "some.mp4", [face] * 7 + [noise] * 4)
-    write_video(folder / "fast.mp4", [face] * 3, fps=1000)
-    (folder / "text.mp4").write_text("not a video\n" * 100)
-    (folder / "picture.mp4").write_bytes(_png(face))
-    (folder / "empty.mp4").touch()
-    _video_without_frames(folder / "none.avi")
-    says = {
-        "cut.avi": r"cut off: \d+ of its 40 frames",
-        "cut.mp4": "no video, or is cut off",
-        "noise.mp4": "no face found in any of its 8 frames",
-        "some.mp4": r"no face found in 4 of its 11 frames, first in frame 7\b",
-        "fast.mp4": "says 1000 frames per second",
-        "text.mp4": "no video",
-        "picture.mp4": "a picture, not a video",
-        "empty.mp4": "empty",
-        "none.avi": "no frames",
-        "missing.mp4": "no such file",
-        ".": "a folder",
-    }
-    return {kind: (folder / kind, pattern) for kind, pattern in says.items()}
-
-
-def _difference(images, others):
-    return np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(images[::10], others[::10], strict=True)])
-
-
-def _png(image):
-    import cv2
-
-    return cv2.imencode(".png", image)[1].tobytes()
-
-
-def _video_without_frames(path):
-    import cv2
-
-    cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE).release()
-
-
-BAD = [
-    "cut.avi",
-    "cut.mp4",
-    "noise.mp4",
-    "some.mp4",
-    "fast.mp4",
-    "text.mp4",
-    "picture.mp4",
-]
-BAD += ["empty.mp4", "none.avi", "missing.mp4", "."]
-
-
 def _width(landmarks, right, left):
     return np.linalg.norm((landmarks[:, left] - landmarks[:, right])[:, :2] * SIZE, axis=-1)
-
-
-def test_frames_are_rgb_and_all_there(smile_video):
-    video, images = read_frames(smile_video)
-    images = [frame.image for frame in images]
-    assert (len(images), video.frames, video.image_size) == (FRAMES, FRAMES, SIZE)
-    assert video.fps == pytest.approx(FPS, abs=0.01)
-    written = [image for image, _ in smiling(SIZE, frames=FRAMES, start=START, onset=ONSET, apex=APEX, offset=OFFSET)]
-    assert _difference(images, written) < 5  # what the codec loses
-    assert _difference(images, [image[..., ::-1] for image in written]) > 10  # red and blue swapped
 
 
 def test_sample(smile):
@@ -143,15 +71,6 @@ def test_on_frame_counts_up(smile_video):
     assert seen == [(done, FRAMES) for done in range(1, FRAMES + 1)]
 
 
-@pytest.mark.parametrize("kind", BAD)
-def test_bad_video(bad, kind):
-    path, pattern = bad[kind]
-    with pytest.raises(UserError, match=pattern) as error:
-        extract_landmarks(path)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
 def test_one_frame_with_a_second_face_is_a_false_alarm(tmp_path):
     face = portrait(SIZE)
     alone, both = np.hstack([face, np.zeros_like(face)]), np.hstack([face, face])
@@ -170,3 +89,104 @@ def test_stderr_is_kept_from_native_chatter(smile_video, capfd):
     extract_landmarks(smile_video)
     print("still there", file=sys.stderr)
     assert capfd.readouterr().err == "still there\n"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Frames of a smile, and the landmarks of a video of them."""
+    images = [image for image, _ in smiling(SMALL, frames=24, start=4, onset=6, apex=4, offset=6)]
+    path = tmp_path_factory.mktemp("plain") / "plain.mp4"
+    write_video(path, images)
+    return images, extract_landmarks(path)
+
+
+def _apart(a, b, size=SMALL):
+    """Mean distance in pixels of two [T, 478, 3], the first frame (detected, not tracked) aside."""
+    return np.linalg.norm((a - b)[1:, :, :2] * size, axis=-1).mean()
+
+
+def test_grey_pictures(plain, tmp_path):
+    images, colour = plain
+    write_video(tmp_path / "grey.mkv", images, codec="ffv1", pixels="gray16le")
+    assert _apart(extract_landmarks(tmp_path / "grey.mkv").landmarks, colour.landmarks) < 1.5
+
+
+def test_large_pictures(tmp_path):
+    """The same face as in a small picture."""
+    write_video(tmp_path / "large.avi", [portrait((3840, 2160))] * 3)
+    write_video(tmp_path / "small.avi", [portrait((640, 360))] * 3)
+    large, small = (extract_landmarks(tmp_path / f"{name}.avi") for name in ("large", "small"))
+    assert large.image_size == (3840, 2160)
+    assert _apart(large.landmarks, small.landmarks, (640, 360)) < 1
+
+
+def test_frames_at_varying_distances_are_put_where_they_belong(plain, tmp_path):
+    """A camera that leaves out frames: what it took at 0, 1, 2, 4, 5, 7... lies there again, the rest between."""
+    images, even = plain
+    taken = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23]
+    path = tmp_path / "varying.mp4"
+    write_video(path, [images[t] for t in taken], times=np.array(taken) / 25)
+    result = extract(path)
+    assert (result.resampled, result.decoded, result.sample.fps) == (True, len(taken), 25)
+    assert result.sample.interpolated == (7, 19)
+    assert len(result.sample.landmarks) == 24
+    assert _apart(result.sample.landmarks, even.landmarks) < 0.5
+    unaware = even.landmarks[np.minimum(np.arange(24), len(taken) - 1)]  # the test's own check: shifted it is further
+    assert _apart(result.sample.landmarks[2:], unaware[:-2]) > 0.5
+    assert result.notes[0] == "its frames come at a varying rate; resampled to 25 a second."
+    assert result.notes[1] == "2 of 24 frames are interpolated: it has no frame at their time."
+
+
+def test_no_frames_for_a_while_is_an_error(plain, tmp_path):
+    times = np.arange(24) / 25
+    times[10:] += 0.76
+    write_video(tmp_path / "frozen.mp4", plain[0], times=times)
+    with pytest.raises(UserError, match=r"no frame for 0\.80 seconds, from 0\.36 on; up to 0\.25 are interpolated"):
+        extract(tmp_path / "frozen.mp4")
+
+
+def test_the_rate_of_slow_motion_can_be_given(plain, tmp_path):
+    write_video(tmp_path / "slow.mp4", plain[0][:6], fps=25)
+    result = extract(tmp_path / "slow.mp4", fps=200)
+    assert (result.sample.fps, len(result.sample.landmarks), result.notes) == (200, 6, ())
+
+
+def _hide(images, frames):
+    return [np.full_like(image, 90) if t in frames else image for t, image in enumerate(images)]
+
+
+def test_a_face_lost_for_a_few_frames_is_interpolated_and_flagged(plain, tmp_path):
+    images, whole = plain
+    write_video(tmp_path / "hidden.mp4", _hide(images, (9, 10)))
+    result = extract(tmp_path / "hidden.mp4")
+    assert result.lost == 2
+    assert result.sample.interpolated == (9, 10)
+    landmarks = result.sample.landmarks
+    np.testing.assert_allclose(landmarks[9], (2 * landmarks[8] + landmarks[11]) / 3, atol=1e-6)
+    np.testing.assert_array_equal(landmarks[:9], whole.landmarks[:9])
+    assert result.notes == ("2 of 24 frames are interpolated: no face was found in them.",)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        (range(24), r"no face found in any of its 24 frames.*at least a tenth as wide as the image"),
+        ((3, 9, 17), r"no face found in 3 of its 24 frames, first in frame 3; up to 10% are interpolated"),
+    ],
+)
+def test_a_face_lost_too_often_is_an_error(plain, tmp_path, hidden, message):
+    write_video(tmp_path / "hidden.mp4", _hide(plain[0], hidden))
+    with pytest.raises(UserError, match=message):
+        extract(tmp_path / "hidden.mp4")
+
+
+def test_a_face_lost_for_too_long_is_an_error(plain, tmp_path):
+    write_video(tmp_path / "hidden.mp4", _hide(3 * plain[0], range(30, 37)))
+    with pytest.raises(UserError, match=r"no face for 0\.32 seconds, from 1\.16 on; up to 0\.25 are interpolated"):
+        extract(tmp_path / "hidden.mp4")
+
+
+def test_no_recording_of_a_face_has_a_thousand_frames_a_second(tmp_path):
+    write_video(tmp_path / "fast.mp4", [portrait(SMALL)] * 3, fps=1000)
+    with pytest.raises(UserError, match=r"has 1000 frames per second.*Pass the true rate as fps"):
+        extract(tmp_path / "fast.mp4")

@@ -10,12 +10,13 @@ from dfuse_jax.extract.manifest import Manifest
 def test_manifest_has_versions_and_videos(videos, extracted):
     content = json.loads((extracted[0] / "manifest.json").read_text())
     assert content["versions"]["mediapipe"] == "0.10.14"
-    assert content["versions"].keys() == {"dfuse_jax", "mediapipe", "opencv"}
+    assert content["versions"].keys() == {"dfuse_jax", "mediapipe", "av"}
     entry = content["videos"]["b"]
     assert (entry["source"], entry["frames"], entry["fps"], entry["size"]) == ("b.avi", 7, 25.0, [320, 240])
     assert (entry["interpolated"], entry["other_faces"], entry["resampled"]) == ([], 0, False)
+    assert (entry["pixel_aspect"], entry["true_fps"], entry["repeated"], entry["notes"]) == (None, None, 0, [])
     assert entry["checksum"].startswith(f"{videos['b'].stat().st_size}-")
-    assert entry["quality"].keys() == {"detection_rate", "jitter", "roll", "yaw", "pitch"}
+    assert entry["quality"].keys() == {"detection_rate", "repeated", "jitter", "roll", "yaw", "pitch"}
     assert entry["quality"]["detection_rate"] == 1
 
 

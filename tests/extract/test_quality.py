@@ -68,11 +68,19 @@ def test_few_programs_are_compiled_for_many_lengths(monkeypatch):
 def test_measured_and_written_in_the_table():
     landmarks = _rolling(np.zeros(10), 0.75)
     sample = Sample("still", landmarks, 25.0, (640, 480), interpolated=(3,))
-    record = {"decoded": 10, "lost": 1, "frames": 10, "fps": 25.0, "size": [640, 480], "resampled": False}
+    record = {
+        "decoded": 10,
+        "lost": 1,
+        "repeated": 2,
+        "frames": 10,
+        "fps": 25.0,
+        "size": [640, 480],
+        "resampled": False,
+    }
     record |= {"interpolated": [3], "other_faces": 2}
     measured = quality.measure(sample, record)
-    assert measured["detection_rate"] == 0.9
-    assert measured.keys() == {"detection_rate", "jitter", "roll", "yaw", "pitch"}
+    assert (measured["detection_rate"], measured["repeated"]) == (0.9, 0.2)
+    assert measured.keys() == {"detection_rate", "repeated", "jitter", "roll", "yaw", "pitch"}
     row = quality.row("still", record | {"quality": measured | {"yaw": [-3.0, 4.0]}})
     assert row.keys() | {"error"} == set(quality.COLUMNS)
     assert (row["yaw_min"], row["yaw_max"], row["interpolated"], row["other_faces"]) == (-3.0, 4.0, 1, 2)

@@ -1,6 +1,7 @@
 """launch/extract.py as a user calls it."""
 
 import csv
+import os
 import pathlib
 import subprocess
 import sys
@@ -51,6 +52,27 @@ def test_script_extracts_the_good_and_lists_the_bad(videos, tmp_path):
     assert (out / "a.npz").stat().st_mtime_ns == before
 
 
+def test_script_reads_unusual_names_links_and_what_the_videos_do_not_say(videos, tmp_path):
+    """F7, F12: a name that is not UTF-8 stops neither the table nor the contact sheet, now or later."""
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / f"{name}.avi").write_bytes(videos["a"].read_bytes())
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "link").symlink_to(tmp_path / "real")
+    out = tmp_path / "out"
+    done = _script(tmp_path / "top", "--out", out, "--pixel_aspect", "16:15", "--fps", "50")
+    assert (done.returncode, done.stderr) == (0, "")
+    sample = samples.load(out / f"{name}.npz")
+    assert (sample.name, sample.image_size, sample.fps) == (name, (341, 240), 50)
+    assert (out / "contact_sheet.png").exists()
+    with (out / "quality.csv").open() as file:
+        assert [row["name"] for row in csv.DictReader(file)] == [r"caf\xe9"]
+    (tmp_path / "real" / f"{name}.avi").write_text("no video any more")
+    done = _script(tmp_path / "top", "--out", out, "--pixel_aspect", "16:15", "--fps", "50")
+    assert done.returncode == 2
+    assert r"caf\udce9.avi: " in done.stderr and "another video's landmarks" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -59,6 +81,7 @@ def test_script_extracts_the_good_and_lists_the_bad(videos, tmp_path):
         (["a.mp4", "--out", "out", "--workers", "0"], "workers"),
         ([".", "--out", "out"], "no videos in this folder"),
         (["a.mp4", "--out", str(SCRIPT)], "cannot be made a folder"),
+        (["a.mp4", "--out", "out", "--pixel_aspect", "wide"], "pixel_aspect='wide': expected"),
         (["a.mp4", "--ot", "out"], "Unknown command line flag 'ot'"),
         (["a.mp4", "--out"], "Missing value for flag --out"),
     ],
