@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from dfuse_jax import samples
-from dfuse_jax.extract import manifest, quality
+from dfuse_jax.extract import gaps, manifest, quality
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, escaped
 from dfuse_jax.samples import Sample
@@ -93,7 +93,7 @@ def _lines(name: str, entry: Mapping) -> Iterator[tuple[str, tuple[int, int, int
     notes = [f"{measured['detection_rate']:.1%} found"]
     if entry["interpolated"]:
         notes.append(f"{len(entry['interpolated'])} interpolated")
-    if measured.get("repeated"):
+    if measured.get("repeated", 0) >= gaps.MANY_REPEATED:
         notes.append(f"{measured['repeated']:.0%} repeated")
     if entry["other_faces"]:
         notes.append(f"{entry['other_faces']} more faces")

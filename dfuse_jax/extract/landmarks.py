@@ -20,7 +20,6 @@ from dfuse_jax.samples import Sample
 # both give the same landmarks to the bit (this mesh smooths nothing), but on a noisy one the second tracker settles on
 # the same face, disturbs the first and reports two. The detector takes 1 to 2 ms, so it looks at every 5th frame only.
 EVERY = 5
-MANY_REPEATED = 0.05  # the share of repeated pictures from which a user is told
 
 ROW = np.dtype((np.float32, (NUM_LANDMARKS, 3)))
 NO_FACE = np.full((NUM_LANDMARKS, 3), np.nan, np.float32)
@@ -241,20 +240,22 @@ def _check_rate(path: pathlib.Path, rhythm: gaps.Rhythm) -> None:
 
 def _check_gaps(path: pathlib.Path, rhythm: gaps.Rhythm, has_face: np.ndarray) -> None:
     """Raises UserError where more is missing than may be interpolated."""
-    advice = "Cut the video to where the face is in full view."
     lost = np.flatnonzero(~has_face)
     if len(lost) > gaps.MAX_LOST * len(has_face):
         raise UserError(
             f"{path}: no face found in {len(lost)} of its {len(has_face)} frames, first in frame {lost[0]}; up to "
-            f"{gaps.MAX_LOST:.0%} are interpolated. {advice}"
+            f"{gaps.MAX_LOST:.0%} are interpolated. Cut the video to where the face is in full view."
         )
     gap = gaps.longest_gap(rhythm.positions, has_face, rhythm.fps)
     most = gaps.max_gap(rhythm.fps)
     if gap.length > most + 1e-6:
-        within = (rhythm.positions > gap.start * rhythm.fps) & (
-            rhythm.positions < (gap.start + gap.length) * rhythm.fps - 1e-6
+        seconds = rhythm.positions[lost] / rhythm.fps
+        without_face = ((seconds >= gap.start - 1e-6) & (seconds < gap.start + gap.length)).any()
+        missing, advice = (
+            ("face", "Cut the video to where the face is in full view.")
+            if without_face
+            else ("frame", "Cut the video before or after that, or take the original recording.")
         )
-        missing = "face" if (within & ~has_face).any() else "frame"
         raise UserError(
             f"{path}: no {missing} for {gap.length:.2f} seconds, from {gap.start:.2f} on; up to {most:.2f} are "
             f"interpolated. {advice}"
@@ -278,7 +279,7 @@ def _notes_on_times(rhythm: gaps.Rhythm, repeated: float) -> Iterator[str]:
         yield f"its frames have no times; {rhythm.fps:.4g} a second are assumed. If that is wrong, give the rate (fps)."
     if rhythm.mistimed:
         yield f"{rhythm.mistimed} of its frames' times are missing or go back, and were replaced."
-    if repeated >= MANY_REPEATED:
+    if repeated >= gaps.MANY_REPEATED:
         yield (
             f"{repeated:.0%} of its pictures repeat the one before, as after a conversion to more frames per second; "
             "movements seem to halt there. The original recording is better."
