@@ -21,7 +21,7 @@ def clip(tmp_path_factory):
     """The plain video, and its sample."""
     folder = tmp_path_factory.mktemp("clip")
     images = [image for image, _ in smiling(SIZE, frames=FRAMES, start=10, onset=15, apex=20, offset=15)]
-    write_video(folder / "lossless.mkv", images, fps=30, codec="ffv1", pixels="yuv444p")
+    write_video(folder / "lossless.mkv", images, fps=30)
     ffmpeg(
         "-i", folder / "lossless.mkv", "-c:v", "libx264", "-crf", 4, "-g", 30, "-pix_fmt", "yuv420p", folder / "a.mp4"
     )

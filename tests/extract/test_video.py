@@ -28,7 +28,7 @@ def images():
 @pytest.fixture(scope="module")
 def lossless(images, tmp_path_factory):
     path = tmp_path_factory.mktemp("lossless") / "lossless.mkv"
-    write_video(path, images, codec="ffv1", pixels="yuv444p")
+    write_video(path, images)
     return path
 
 
@@ -223,7 +223,7 @@ def whole(tmp_path_factory):
     """Videos with a key frame every 6 frames, whole; {name: bytes}."""
     folder = tmp_path_factory.mktemp("whole")
     images = [image for image, _ in smiling(SIZE, frames=48, start=4, onset=12, apex=8, offset=12)]
-    write_video(folder / "lossless.mkv", images, codec="ffv1", pixels="yuv444p")
+    write_video(folder / "lossless.mkv", images)
     codecs = {"webm": "libvpx", "flv": "flv1", "mpg": "mpeg2video", "avi": "mpeg4", "wmv": "wmv2", "ogv": "libtheora"}
     flags = {"fast.mp4": "+faststart", "fragments.mp4": "+frag_keyframe+empty_moov"}
     for name in TRUNCATED:

@@ -68,10 +68,10 @@ def render_smile(path, *, fps: float = 25, size: tuple[int, int] = (640, 480), c
     """Writes a video of a smile and returns its amplitude in every frame, [frames] in [0, 1].
 
     Args:
-        path: the video, .mp4 or .avi.
+        path: the video, .mp4, .avi, or .mkv, which loses nothing.
         fps: frames per second.
         size: (width, height) in pixels.
-        codec: as FFmpeg names its encoder; by default mpeg4 for .mp4, mjpeg for .avi.
+        codec: as FFmpeg names its encoder; by default mpeg4 for .mp4, mjpeg for .avi, ffv1 for .mkv.
         timing: all in frames: `frames` (60 in all), `start` (5 at rest), `onset` (15), `apex` (15), `offset` (15);
             `motion` (1.0) scales the head's sway, whose phases come from `seed` (0).
     """
@@ -87,17 +87,18 @@ def write_video(path, images, *, fps: float = 25, codec: str | None = None, time
         path: the video.
         images: its frames.
         fps: frames per second.
-        codec: as FFmpeg names its encoder; by default mpeg4 for .mp4, mjpeg for .avi.
+        codec: as FFmpeg names its encoder; by default mpeg4 for .mp4, mjpeg for .avi, ffv1 for .mkv.
         times: in seconds, when the frames are shown, in a file that keeps such times (.mp4); None: evenly.
-        pixels: the format of pixels, such as gray16le; None: yuv420p, with all 256 grey levels for mjpeg.
+        pixels: the format of pixels, such as gray16le; None: yuv420p, for ffv1 yuv444p.
     """
     path, images = pathlib.Path(path), list(images)
-    codec = codec or {".mp4": "libx264" if times is not None else "mpeg4", ".avi": "mjpeg"}[path.suffix]
+    codecs = {".mp4": "libx264" if times is not None else "mpeg4", ".avi": "mjpeg", ".mkv": "ffv1"}
+    codec = codec or codecs[path.suffix]
     rate = Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = pixels or ("yuvj420p" if codec == "mjpeg" else "yuv420p")
+        stream.pix_fmt = pixels or {"mjpeg": "yuvj420p", "ffv1": "yuv444p"}.get(codec, "yuv420p")
         stream.bit_rate = int(4 * fps * stream.width * stream.height)
         stream.codec_context.thread_count = 1
         if times is not None:
