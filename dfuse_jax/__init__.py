@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dfuse_jax import dmarkers, models
     from dfuse_jax.experiments.predict import load
-    from dfuse_jax.extract.mesh import extract_landmarks
+    from dfuse_jax.extract.landmarks import extract_landmarks
     from dfuse_jax.samples import Sample
 
 __version__ = "0.1.0"
@@ -23,7 +23,7 @@ __all__ = ["Sample", "__version__", "dmarkers", "extract_landmarks", "load", "mo
 _MODULES = ("dmarkers", "models")
 _MEMBERS = {
     "Sample": "dfuse_jax.samples",
-    "extract_landmarks": "dfuse_jax.extract.mesh",
+    "extract_landmarks": "dfuse_jax.extract.landmarks",
     "load": "dfuse_jax.experiments.predict",
 }
 

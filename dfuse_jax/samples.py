@@ -8,8 +8,10 @@ import pathlib
 import zipfile
 import zlib
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import Float
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.runtime.errors import UserError
@@ -21,6 +23,8 @@ SCALE_MAX = np.array([0.63246971, 1.01475966, 0.14436169], np.float32)
 
 # MediaPipe's coordinates leave the image a little where a face does (x, y and z from -0.5 to 1.5); pixels exceed these.
 COORDINATE_MIN, COORDINATE_MAX = -1, 2
+
+Landmarks = TypeVar("Landmarks", bound=Any)  # an array of NumPy or of JAX, which this module does not import
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Sample:
     """
 
     name: str
-    landmarks: np.ndarray
+    landmarks: Float[np.ndarray, "frames 478 3"]
     fps: float
     image_size: tuple[int, int]
     label: int | None = None
@@ -55,8 +59,8 @@ class Sample:
         return height / width
 
 
-def scale(landmarks):
-    """MediaPipe coordinates [..., 3] -> the network's input [..., 3] (published min-max constants)."""
+def scale(landmarks: Landmarks) -> Landmarks:
+    """Brings MediaPipe's coordinates [..., 3] to the network's input [..., 3] (published min-max constants)."""
     return (landmarks - SCALE_MIN) / (SCALE_MAX - SCALE_MIN)
 
 
@@ -70,12 +74,12 @@ def validate(sample: Sample) -> Sample:
     dtype = np.asarray(sample.landmarks).dtype
     if dtype.kind not in "iuf":
         raise UserError(f"{sample.name}: landmarks are of type {dtype}, expected float32.")
-    finite = np.isfinite(sample.landmarks).all(axis=-1)
-    if not finite.all():
-        frame, landmark = np.argwhere(~finite)[0]
+    broken = np.argwhere(~np.isfinite(sample.landmarks))
+    if len(broken):
+        frame, landmark, _ = broken[0]
         raise UserError(
             f"{sample.name}: landmark {landmark} of frame {frame} is NaN or infinite "
-            f"({(~finite).any(axis=1).sum()} such frames). Extract the video again or leave it out."
+            f"({len(set(broken[:, 0].tolist()))} such frames). Extract the video again or leave it out."
         )
     _check_coordinates(sample.name, np.asarray(sample.landmarks))
     if not (np.isfinite(sample.fps) and sample.fps > 0):
@@ -113,8 +117,8 @@ def _check_coordinates(name: str, landmarks: np.ndarray) -> None:
 
 
 def encode(sample: Sample, record: Mapping | None = None) -> bytes:
-    """The .npz file of the sample, the same bytes for the same sample; `record` (JSON) is kept beside it."""
-    fields = {k: v for k, v in dataclasses.asdict(sample).items() if v is not None}
+    """Returns the .npz file of the sample, the same bytes for the same sample; `record` (JSON) is kept in it."""
+    fields = {name: value for name, value in vars(sample).items() if value is not None}
     fields["interpolated"] = np.array(sample.interpolated, np.int64)
     if record is not None:
         fields["record"] = json.dumps(record)
@@ -133,15 +137,16 @@ def load(path: str | os.PathLike) -> Sample:
     """Reads what `save` wrote; raises UserError if the file is missing, damaged or of another kind."""
     fields = _read(path)
     try:
+        width, height = fields["image_size"]
         sample = Sample(
             name=str(fields["name"]),
             landmarks=fields["landmarks"],
             fps=float(fields["fps"]),
-            image_size=tuple(int(n) for n in fields["image_size"]),
+            image_size=(int(width), int(height)),
             label=int(fields["label"]) if "label" in fields else None,
             subject=str(fields["subject"]) if "subject" in fields else None,
             source=str(fields["source"]) if "source" in fields else None,
-            interpolated=tuple(int(n) for n in fields.get("interpolated", ())),
+            interpolated=tuple(int(frame) for frame in fields.get("interpolated", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
@@ -149,7 +154,7 @@ def load(path: str | os.PathLike) -> Sample:
 
 
 def load_record(path: str | os.PathLike) -> dict | None:
-    """The record that `encode` kept beside the sample, None if there is none; raises UserError as `load` does."""
+    """Reads the record that `encode` kept in the file, None if there is none; raises UserError as `load` does."""
     fields = _read(path, "record")
     try:
         return json.loads(str(fields["record"])) if "record" in fields else None
@@ -157,11 +162,11 @@ def load_record(path: str | os.PathLike) -> dict | None:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
 
 
-def _read(path, *names):
-    """{name: array} of a .npz, all or those named that it has."""
+def _read(path: str | os.PathLike, *names: str) -> dict[str, np.ndarray]:
+    """Returns {name: array} of a .npz, all or those named that it has."""
     path = pathlib.Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such file. Samples are made by launch/extract.py.")
+        raise UserError(f"{path}: no such file. Extract a video to make it.", remedy="samples")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files if not names or key in names}

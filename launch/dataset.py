@@ -4,7 +4,8 @@ python launch/dataset.py videos.csv --out DIR
 python launch/cv.py --config configs/hadamard.py:folder --config.data.dir=DIR
 
 label: spontaneous (or 1) or posed (or 0); subject: empty where unknown; path: from the table's own folder. An optional
-column `name` names videos whose files have the same name.
+column `name` names videos whose files have the same name; a column `pixel_aspect` (16:15) says how wide their pixels
+are, where the files do not.
 """
 
 import pathlib

@@ -3,19 +3,25 @@
 python launch/extract.py VIDEO... --out DIR
 
 A VIDEO may also be a folder: of all videos in it, and in its folders. What is extracted already is not done again.
-DIR/manifest.json, quality.csv and contact_sheet.png tell how it went.
+DIR/manifest.json, quality.csv and contact_sheet.png say how it went.
 """
 
+import os
 import pathlib
 
 from absl import flags
 
 from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import escaped
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the .npz files; made if it is not there.")
 _WORKERS = flags.DEFINE_integer("workers", None, "Videos at a time; one per core unless given.", lower_bound=1)
 _RAY = flags.DEFINE_string("ray", None, "Address of a Ray cluster that extracts (or auto); local: one started here.")
+_PIXEL_ASPECT = flags.DEFINE_string(
+    "pixel_aspect", None, "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly."
+)
+_FPS = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
 
 
 def main(argv):
@@ -24,17 +30,20 @@ def main(argv):
         raise UserError("No videos given. Usage: python launch/extract.py VIDEO... --out DIR")
     if not _OUT.value:
         raise UserError("--out is missing: the folder for the .npz files.")
-    from dfuse_jax.extract import contact_sheet as sheet
-    from dfuse_jax.extract import manifest
+    os.environ["JAX_PLATFORMS"] = "cpu"  # it computes the heads' poses only: no GPU's memory is taken for that
+    from dfuse_jax.extract import contact_sheet, manifest
     from dfuse_jax.extract.batch import Job, extract_all
+    from dfuse_jax.extract.video import parse_pixel_aspect
 
     out, videos = pathlib.Path(_OUT.value), find(argv[1:])
-    outcome = extract_all([Job(video, video.stem) for video in videos], out, workers=_WORKERS.value, ray=_RAY.value)
+    pixel_aspect = parse_pixel_aspect(_PIXEL_ASPECT.value) if _PIXEL_ASPECT.value else None
+    jobs = [Job(video, name=video.stem, pixel_aspect=pixel_aspect, fps=_FPS.value) for video in videos]
+    outcome = extract_all(jobs, out, workers=_WORKERS.value, ray=_RAY.value)
     entries = manifest.read(out)
     for name in outcome.extracted:
-        for note in notes(entries[name]):
-            print(f"{entries[name]['source']}: {note}")
-    files = ", ".join(path.name for path in sheet.report(out)[:2])
+        for note in entries[name]["notes"]:
+            print(escaped(f"{entries[name]['source']}: {note}"))
+    files = ", ".join(path.name for path in contact_sheet.report(out)[:2])
     print(f"{len(outcome.extracted)} of {len(videos)} videos are in {out}; how good: {files} there.")
     if outcome.failed:
         failed = len(videos) - len(outcome.extracted)
@@ -43,28 +52,18 @@ def main(argv):
 
 
 def find(arguments):
-    """The videos that are meant, each once; a folder stands for those in it."""
-    from dfuse_jax.extract.video import SUFFIXES
+    """Returns the videos that are meant, each once; a folder stands for those in it."""
+    from dfuse_jax.extract.video import SUFFIXES, find_videos
 
     videos = {}
     for path in map(pathlib.Path, arguments):
         inside = [path]
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            inside = find_videos(path)
             if not inside:
                 raise UserError(f"{path}: no videos in this folder (none of {' '.join(SUFFIXES)}).")
         videos |= {video.resolve(): video for video in reversed(inside) if video.resolve() not in videos}
     return sorted(videos.values())
-
-
-def notes(entry):
-    """What a user should know of a video that was extracted."""
-    if entry["other_faces"]:
-        yield f"up to {entry['other_faces'] + 1} faces at once; the one that takes up most of the video was followed."
-    if entry["interpolated"]:
-        yield f"{len(entry['interpolated'])} of {entry['frames']} frames interpolated, no face was found in them."
-    if entry["resampled"]:
-        yield f"frames came at a varying rate; resampled to {entry['fps']:.4g} a second."
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ def main(argv):
 def judge(trained, video: str, out: pathlib.Path) -> str:
     """Returns a line on a video, and draws its signals to <out>/<name>.png."""
     from dfuse_jax import samples
-    from dfuse_jax.extract.mesh import extract
+    from dfuse_jax.extract.landmarks import extract_landmarks
 
-    sample = samples.load(video) if video.endswith(".npz") else extract(video)
+    sample = samples.load(video) if video.endswith(".npz") else extract_landmarks(video)
     probabilities = trained.predict(sample)
     verdict = f"spontaneous with probability {probabilities.mean():.1%}"
     plot = out / f"{sample.name}.png"

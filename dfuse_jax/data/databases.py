@@ -1,7 +1,8 @@
 """The four databases of smiles: what their files do not say, and what the names of their videos say."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dfuse_jax.data.dataset import list_labels
@@ -19,6 +20,8 @@ class Database(NamedTuple):
         fps: frames per second, by label.
         name_pattern: a regular expression for the names of the videos. Its group `spontaneous` matches in the names of
             spontaneous smiles only, its group `subject` is the person. None: the names give neither.
+        pixel_aspects: width / height of a pixel, by label, where it is not 1 and the files do not say so. None is
+            known, but MMI's posed class may be PAL (16/15): a frame shows it, in which round things must be round.
     """
 
     title: str
@@ -27,6 +30,12 @@ class Database(NamedTuple):
     image_size: dict[int, tuple[int, int]]
     fps: dict[int, float]
     name_pattern: str | None
+    pixel_aspects: Mapping[int, float] = MappingProxyType({})
+
+    def shown_size(self, label: int) -> tuple[int, int]:
+        """Returns (width, height) of the images of a class in square pixels."""
+        width, height = self.image_size[label]
+        return round(width * self.pixel_aspects.get(label, 1)), height
 
 
 DATABASES = {
@@ -100,7 +109,8 @@ def labels_from_names(database: str, videos: Iterable[str]) -> tuple[dict[str, i
 
 def unusual_format(samples: Sequence[Sample], database: str) -> str | None:
     """Describes videos whose frame rate or size is not the database's, as after re-encoding; None if there are none."""
-    fps, image_size = DATABASES[database].fps, DATABASES[database].image_size
+    fps = DATABASES[database].fps
+    image_size = {label: DATABASES[database].shown_size(label) for label in fps}
     unusual = [
         (sample, label)
         for sample, label in zip(samples, list_labels(samples), strict=True)

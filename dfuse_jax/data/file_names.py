@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import escaped
 
 
 def visible(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
@@ -34,11 +35,6 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def escaped(text: str) -> str:
-    r"""Returns the text with the bytes that are not UTF-8 as `\xNN`, so that it can be printed everywhere."""
-    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def normalized(name: str) -> str:

@@ -1,16 +1,41 @@
-"""One video from file to file content: what a process of any machine does, the same whichever does it."""
+"""One video from file to file content: what a process of any machine does, the same whichever does it.
+
+Nothing here imports JAX: a process that extracts starts in a third of the time without it, and takes no GPU's memory.
+"""
 
 import dataclasses
 import importlib.metadata
 import os
+import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import dfuse_jax
 from dfuse_jax import samples
-from dfuse_jax.extract import mesh, quality
+from dfuse_jax.extract.landmarks import Extraction, extract
 from dfuse_jax.extract.native import require
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample
+
+
+class Job(NamedTuple):
+    """A video to extract.
+
+    Attributes:
+        path: the video.
+        name: of the sample, and of its file <out>/<name>.npz.
+        label: 1 spontaneous, 0 posed, None unknown.
+        subject: who smiles; None unknown.
+        pixel_aspect: width / height of a pixel as it is stored; None: what the file says, or 1.
+        fps: frames per second at which it was filmed; None: what the times of its frames say.
+    """
+
+    path: pathlib.Path
+    name: str
+    label: int | None = None
+    subject: str | None = None
+    pixel_aspect: float | None = None
+    fps: float | None = None
 
 
 class Progress(NamedTuple):
@@ -21,12 +46,12 @@ class Progress(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a video.
+    """What a job gave: content and record, or the reason why there are none.
 
     Attributes:
-        content: of its .npz file; None if it failed.
-        record: of it for the manifest; None if it failed.
-        reason: why it failed, one line.
+        content: of the sample's .npz file.
+        record: of the extraction (JSON), which is in the content too.
+        reason: why the video cannot be extracted, one line.
     """
 
     content: bytes | None = None
@@ -35,22 +60,23 @@ class Result(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Of what landmarks depend on; raises UserError when MediaPipe or OpenCV is not installed."""
-    try:
-        mediapipe = importlib.metadata.version("mediapipe")
-    except importlib.metadata.PackageNotFoundError:
-        mediapipe = require("mediapipe").__version__
-    return {"dfuse_jax": dfuse_jax.__version__, "mediapipe": mediapipe, "opencv": require("cv2").__version__}
+    """Returns the versions of what landmarks depend on; raises UserError when MediaPipe or PyAV is not installed."""
+    return {"dfuse_jax": dfuse_jax.__version__, "mediapipe": _version("mediapipe"), "av": _version("av")}
 
 
-def work(job, on_frame: Callable[[int, int], None] | None = None) -> Result:
-    """Extracts a `batch.Job`; whatever is wrong with the video is the result's reason."""
+def options(job: Job) -> dict[str, float | None]:
+    """Returns what a job says of its video, which landmarks and frame rate depend on."""
+    return {"pixel_aspect": job.pixel_aspect, "true_fps": job.fps}
+
+
+def work(job: Job, on_frame: Callable[[int, int], None] | None = None) -> Result:
+    """Extracts the video of a job; whatever is wrong with it is the result's reason."""
     try:
-        found = mesh.examine(job.path, on_frame=on_frame)
-        own = {"name": job.name, "label": job.label, "subject": job.subject}
-        sample = samples.validate(dataclasses.replace(found.sample, **own))
-        record = _record(job, sample, found)
-        return Result(samples.encode(sample, record), record)
+        extraction = extract(job.path, pixel_aspect=job.pixel_aspect, fps=job.fps, on_frame=on_frame)
+        sample = dataclasses.replace(extraction.sample, name=job.name, label=job.label, subject=job.subject)
+        sample = samples.validate(sample)
+        record = _record(job, sample, extraction)
+        return Result(content=samples.encode(sample, record), record=record)
     except UserError as error:
         reason = str(error)
     except Exception as error:  # of native code; one video's failure must not stop the others
@@ -58,19 +84,29 @@ def work(job, on_frame: Callable[[int, int], None] | None = None) -> Result:
     return Result(reason=" ".join(reason.split()))
 
 
-def _record(job, sample, found):
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return require(package).__version__
+
+
+def _record(job: Job, sample: Sample, extraction: Extraction) -> dict:
     return {
         "source": job.path.name,
         "checksum": sample.source,
         "label": job.label,
         "subject": job.subject,
+        **options(job),
         "frames": len(sample.landmarks),
         "fps": sample.fps,
         "size": list(sample.image_size),
-        "decoded": found.decoded,
-        "resampled": found.resampled,
+        "decoded": extraction.decoded,
+        "lost": extraction.lost,
+        "resampled": extraction.resampled,
         "interpolated": list(sample.interpolated),
-        "other_faces": found.others,
-        "quality": quality.measure(sample, found.lost, found.decoded),
+        "other_faces": extraction.other_faces,
+        "repeated": len(extraction.repeated),
+        "notes": list(extraction.notes),
         "versions": versions(),
     }

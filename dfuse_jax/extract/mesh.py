@@ -1,137 +1,116 @@
-"""Landmarks of the face in a video, by MediaPipe's Attention Mesh."""
+"""MediaPipe's Attention Mesh and face detector, one of each in a thread: loading takes as long as a short video."""
 
-import contextlib
+import hashlib
 import os
 import pathlib
-from collections.abc import Callable
-from typing import NamedTuple
+import threading
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
-from dfuse_jax.extract import faces as crowd
-from dfuse_jax.extract import gaps
-from dfuse_jax.extract.solutions import boxes, landmarks, prepare, restart
-from dfuse_jax.extract.video import check_rate, read_frames, rhythm
+from dfuse_jax.extract.native import quiet, require
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.runtime.files import checksum
-from dfuse_jax.samples import Sample
 
-# Several faces are noticed by a detector of their own, not by a mesh with max_num_faces=2: on a clean video of one face
-# both give the same landmarks to the bit (this mesh smooths nothing), but on a noisy one the second tracker settles on
-# the same face, disturbs the first and reports two. The detector takes 1 to 2 ms, so it looks at every 5th frame only.
-EVERY = 5
+RELEASE = "0.10.14"  # of MediaPipe; it needs no old NumPy, and has wheels for ARM too
+# SHA-256 of the files of MediaPipe's wheel that landmarks depend on. 0.10.21 holds the same ones, later releases none.
+MODELS = {
+    "face_landmark/face_landmark_with_attention.tflite": (
+        "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4"
+    ),
+    "face_detection/face_detection_short_range.tflite": (
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
+    ),
+    "face_detection/face_detection_full_range_sparse.tflite": (
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1"
+    ),
+}
 
-OnFrame = Callable[[int, int], None]
 
-
-class Found(NamedTuple):
-    """What a video gave.
+class Networks(NamedTuple):
+    """What finds faces.
 
     Attributes:
-        sample: the landmarks.
-        decoded: the frames of the video; as many as the sample's unless it was resampled in time.
-        lost: in how many of them no face was found.
-        others: how many further faces were in view at once, at most.
-        resampled: whether the frames were not evenly spaced.
+        mesh: MediaPipe's FaceMesh with the Attention Mesh, which follows one face from frame to frame.
+        detector: MediaPipe's FaceDetection, which finds every face of an image.
     """
 
-    sample: Sample
-    decoded: int
-    lost: int
-    others: int
-    resampled: bool
+    mesh: Any
+    detector: Any
+
+    def restart(self) -> None:
+        """Forgets the last video."""
+        with quiet():
+            for solution in self:
+                solution.reset()
+                _wait(solution)
 
 
-def extract(path: str | os.PathLike, *, on_frame: OnFrame | None = None) -> Sample:
-    """Finds the landmarks in every frame of a video; of several faces, those of the one that takes up most of it.
+_of_thread = threading.local()  # two videos at once would take each other's face for that of the frame before
 
-    Frames without a face are interpolated if they are few (`gaps`), and so are all where the frame rate varies.
 
-    Args:
-        path: the video.
-        on_frame: called after every frame with the frames done and the frames promised (0 when not known). A video of
-            several faces is gone through again, three times in all.
-
-    Returns:
-        The sample, named after the file: landmarks [T, 478, 3] float32 in MediaPipe's own coordinates.
+def networks() -> Networks:
+    """Returns this thread's networks, loaded at the first call.
 
     Raises:
-        UserError: the video cannot be read, or no face is found in too many of its frames.
+        UserError: MediaPipe is not installed, or has other models than MODELS.
     """
-    return examine(path, on_frame=on_frame).sample
+    if not hasattr(_of_thread, "networks"):
+        mediapipe = require("mediapipe")
+        check_models(pathlib.Path(str(mediapipe.__file__)).parent / "modules", mediapipe.__version__)
+        with quiet():
+            mesh = mediapipe.solutions.face_mesh.FaceMesh(
+                static_image_mode=False, max_num_faces=1, refine_landmarks=True
+            )
+            detector = mediapipe.solutions.face_detection.FaceDetection(model_selection=1)  # also far, small faces
+            loaded = Networks(mesh, detector)
+            for solution in loaded:
+                _wait(solution)
+        _of_thread.networks = loaded
+    return _of_thread.networks
 
 
-def examine(path: str | os.PathLike, *, on_frame: OnFrame | None = None) -> Found:
-    """As `extract`, and tells what was seen."""
-    path = pathlib.Path(path)
-    on_frame = on_frame or (lambda done, promised: None)
-    mesh, detector = prepare()
-    try:
-        restart(mesh)
-        restart(detector)
-        video, times, faces, others = _one(path, mesh, detector, on_frame)
-        if others:
-            video, times, faces, others = _one_of_several(path, mesh, detector, on_frame)
-    except RuntimeError:  # of a graph, which it leaves broken
-        prepare.cache_clear()
-        raise
-    lost = sum(face is None for face in faces)
-    if lost == len(faces):
-        raise UserError(f"{path}: no face found in any of its {lost} frames. Pass a video of a face.")
-    fps, positions = rhythm(times, video.fps)
-    check_rate(path, fps)
-    filled, interpolated = gaps.fill(faces, positions)
-    if interpolated and gaps.too_many(interpolated, len(filled)):
-        raise UserError(_missing(path, faces, times, interpolated))
-    sample = Sample(path.stem, filled, fps, video.image_size, source=checksum(path), interpolated=interpolated)
-    return Found(sample, len(faces), lost, others, bool((positions % 1).any()))
+def discard() -> None:
+    """Drops this thread's networks, which an error of native code leaves broken; the next call loads new ones."""
+    vars(_of_thread).pop("networks", None)
 
 
-def _one(path, mesh, detector, on_frame):
-    """Every frame's landmarks if there is one face, else what there was until a second came (others: 1)."""
-    video, frames = read_frames(path)
-    times, faces, suspect = [], [], False
-    with contextlib.closing(frames):
-        for index, (time, image) in enumerate(frames):
-            times.append(time)
-            faces.append(landmarks(mesh, image))
-            # One look at two faces may be a false alarm, so the frame after it is looked at too.
-            if index % EVERY == 0 or suspect:
-                several = len(boxes(detector, image)) > 1
-                if several and suspect:
-                    return video, np.array(times), faces, 1
-                suspect = several
-            on_frame(index + 1, video.frames)
-    return video, np.array(times), faces, 0
+def check_models(folder: str | os.PathLike, version: str) -> None:
+    """Checks that landmarks will be those of every other installation.
+
+    Args:
+        folder: `mediapipe/modules` of the installed wheel.
+        version: of that wheel.
+
+    Raises:
+        UserError: a file of MODELS is missing or another one.
+    """
+    for name, expected in MODELS.items():
+        path = pathlib.Path(folder) / name
+        actual = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        if actual != expected:
+            state = "is missing" if actual is None else f"has SHA-256 {actual}"
+            raise UserError(
+                f"{path}, a model of MediaPipe {version}, {state}; expected {expected}, as in MediaPipe {RELEASE}. "
+                f'Install that release: pip install "mediapipe=={RELEASE}"'
+            )
 
 
-def _one_of_several(path, mesh, detector, on_frame):
-    """Every frame's landmarks of the face that takes up most of the video."""
-    video, frames = read_frames(path)
-    seen = []
-    with contextlib.closing(frames):
-        for index, frame in enumerate(frames):
-            seen.append(boxes(detector, frame.image))
-            on_frame(index + 1, video.frames)
-    restart(mesh)
-    video, frames = read_frames(path)
-    times, faces = [], []
-    with contextlib.closing(frames):
-        for index, ((time, image), face) in enumerate(zip(frames, crowd.follow(seen), strict=True)):
-            times.append(time)
-            faces.append(landmarks(mesh, crowd.alone(image, face, seen[index])))
-            on_frame(index + 1, video.frames)
-    return video, np.array(times), faces, max(map(len, seen)) - 1
+def find_landmarks(networks: Networks, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "478 3"] | None:
+    """Returns the landmarks of the face that the mesh follows, float32 in MediaPipe's coordinates; None without one."""
+    with quiet():
+        faces = networks.mesh.process(image).multi_face_landmarks
+    return np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32) if faces else None
 
 
-def _missing(path, faces, times, interpolated):
-    lost = [index for index, face in enumerate(faces) if face is None]
-    if lost:
-        what = f"no face found in {len(lost)} of its {len(faces)} frames, first in frame {lost[0]}"
-    else:
-        gap = int(np.argmax(np.diff(times)))
-        what = f"{len(interpolated)} frames are missing, most after {times[gap] - times[0]:.2f} seconds"
-    return (
-        f"{path}: {what}; up to {gaps.MAX_RUN} in a row and {gaps.MAX_SHARE:.0%} of all are interpolated. "
-        "Cut the video to where the face is in full view."
-    )
+def find_boxes(networks: Networks, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "faces 4"]:
+    """Returns the boxes of all faces, [faces, 4]: left, top, width, height as fractions of the image."""
+    with quiet():
+        detections = networks.detector.process(image).detections or []
+    boxes = [detection.location_data.relative_bounding_box for detection in detections]
+    return np.array([(box.xmin, box.ymin, box.width, box.height) for box in boxes]).reshape(-1, 4)
+
+
+def _wait(solution) -> None:
+    """Waits until the solution has loaded its model (and logged it), which it does after it is said to have started."""
+    solution.process(np.zeros((64, 64, 3), np.uint8))

@@ -1,32 +1,35 @@
 """Videos side by side in processes of this machine, one Attention Mesh each.
 
-Not concurrent.futures: there one process that dies takes all that is under way with it.
+Not concurrent.futures: there one process that dies takes all that is under way with it. Nor multiprocessing: MediaPipe
+does not survive a fork, and a spawned process imports the caller's script first, with JAX and whatever else it imports.
 """
 
 import contextlib
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 
-from dfuse_jax.extract.jobs import Progress, Result, work
-from dfuse_jax.extract.native import require
-from dfuse_jax.extract.solutions import prepare
+from dfuse_jax.extract import mesh
+from dfuse_jax.extract.jobs import Job, Progress, Result, work
 from dfuse_jax.runtime.errors import UserError
 
-PAUSE = 0.2  # seconds between two signs of life
-_START = '{} It had just started: a script that calls extract_all must do so under if __name__ == "__main__".'
+PAUSE = 0.2  # seconds between two reports of progress
+_START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({descriptor})"
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(jobs: Iterable, workers: int | None = None) -> Iterator[tuple]:
+def run(jobs: Iterable[Job], workers: int | None = None) -> Generator[tuple[Job, Progress | Result]]:
     """Extracts the jobs, at most `workers` (None: one per core) at a time.
 
     Yields:
@@ -35,21 +38,23 @@ def run(jobs: Iterable, workers: int | None = None) -> Iterator[tuple]:
     Raises:
         UserError: no process can be started that extracts.
     """
-    jobs, crew, able = iter(jobs), [], False
+    jobs = iter(jobs)
+    crew: list[_Worker] = []
+    able = False
     try:
         while True:
             while len(crew) < (workers or cores()) and (job := next(jobs, None)) is not None:
                 crew.append(_Worker(job))
             if not crew:
                 return
-            for connection in multiprocessing.connection.wait([worker.connection for worker in crew]):
-                worker = next(worker for worker in crew if worker.connection is connection)
-                message, job = worker.hear(), worker.job
+            for ready in connection.wait([worker.connection for worker in crew]):
+                worker = next(worker for worker in crew if worker.connection is ready)
+                job, message = worker.job, worker.receive()
                 able = able or worker.ready
                 if not able:  # nor will the next one be
-                    raise UserError(_START.format(message.reason))
+                    raise UserError(f"No process can be started that extracts. {worker.death}")
                 if isinstance(message, Result):
-                    if not worker.ended and (following := next(jobs, None)) is not None:
+                    if not worker.death and (following := next(jobs, None)) is not None:
                         worker.give(following)
                     else:
                         worker.end()
@@ -62,88 +67,98 @@ def run(jobs: Iterable, workers: int | None = None) -> Iterator[tuple]:
 
 
 class _Worker:
-    """A process and the job that it is at. MediaPipe does not survive a fork, so it is spawned."""
+    """A new Python process, and the job that it is at. It ends with this one, as its standard input does.
 
-    def __init__(self, job):
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with on_interrupt(signal.SIG_IGN):  # Ctrl-C reaches all processes of a terminal; this one ends the others
-            self.process.start()
+    Attributes:
+        job: what it extracts now.
+        ready: whether it has loaded its networks.
+        death: how it died; None as long as it lives.
+    """
+
+    def __init__(self, job: Job):
+        self.connection, theirs = multiprocessing.Pipe()
+        start = _START.format(path=sys.path, module=__name__, descriptor=theirs.fileno())
+        with _uninterrupted():  # Ctrl-C reaches all processes of a terminal; this one ends the others
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", start], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
+            )
         theirs.close()
-        self.ready, self.ended = False, False
+        self.ready = False
+        self.death: str | None = None
         self.give(job)
 
-    def give(self, job):
+    def give(self, job: Job) -> None:
         self.job = job
-        with contextlib.suppress(OSError):  # it has died: `hear` will tell
+        with contextlib.suppress(OSError):  # it has died: `receive` will say so
             self.connection.send(job)
 
-    def hear(self) -> Progress | Result | None:
-        """What it says; None when it says that it is ready."""
+    def receive(self) -> Progress | Result | None:
+        """Returns its next message; None when it has become ready."""
         try:
             message = self.connection.recv()
         except (EOFError, OSError):
-            return self._dead()
+            self.death = self._cause_of_death()
+            return Result(reason=f"{self.job.path}: the process that read it died ({self.death}). Convert it to .mp4.")
         if isinstance(message, UserError):
             raise message
         self.ready = self.ready or message is None
         return message
 
-    def _dead(self):
-        self.ended = True
-        self.process.join(10)
-        code = self.process.exitcode
-        how = f"signal {-code}, {signal.strsignal(-code)}" if code and code < 0 else f"exit code {code}"
-        memory = "; the system may have run out of memory, try fewer workers" if code == -signal.SIGKILL else ""
-        return Result(reason=f"{self.job.path}: the process that read it died ({how}{memory}). Convert it to .mp4.")
-
-    def end(self):
+    def end(self) -> None:
         self.connection.close()
         self.process.kill()  # it writes nothing, so nothing is lost
-        self.process.join()
+        self.process.communicate()
+
+    def _cause_of_death(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        code = self.process.returncode
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        memory = "; the system may have run out of memory, try fewer workers" if code == -signal.SIGKILL else ""
+        return f"signal {-code}, {signal.strsignal(-code)}{memory}"
 
 
 @contextlib.contextmanager
-def on_interrupt(handler):
-    """Lets Ctrl-C do something else within the block; only the main thread may."""
+def _uninterrupted() -> Iterator[None]:
+    """Ignores Ctrl-C within the block, and in processes started there; only the main thread may."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, handler)
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
 
 
-def _serve(connection):
-    """The other process: says None when it is ready, then takes a job and says its Progress and Result, and again."""
+def serve(descriptor: int) -> None:
+    """Runs in the other process: sends None when it is ready, then takes jobs and sends their Progress and Result."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipe = Connection(descriptor)
     try:
-        require("cv2").setNumThreads(1)
-        prepare()
+        mesh.networks()
     except UserError as error:
-        connection.send(error)
+        pipe.send(error)
         return
-    connection.send(None)
+    pipe.send(None)
     with contextlib.suppress(EOFError):
         while True:
-            connection.send(work(connection.recv(), _teller(connection)))
+            pipe.send(work(pipe.recv(), _reporter(pipe)))
 
 
-def _end_with_parent():
-    multiprocessing.parent_process().join()
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()  # nothing is ever written there
     os._exit(1)
 
 
-def _teller(connection):
+def _reporter(pipe: Connection) -> Callable[[int, int], None]:
     last = time.monotonic()
 
-    def on_frame(done, promised):
+    def on_frame(done: int, promised: int) -> None:
         nonlocal last
         if (now := time.monotonic()) - last > PAUSE:
             last = now
-            connection.send(Progress(done, promised))
+            pipe.send(Progress(done, promised))
 
     return on_frame

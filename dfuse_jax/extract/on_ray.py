@@ -3,23 +3,22 @@
 The videos must be found under the same paths on every machine (a shared file system); the output folder need not be.
 """
 
-import importlib
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
-from dfuse_jax.extract.jobs import Result, versions, work
+from dfuse_jax.extract import mesh
+from dfuse_jax.extract.jobs import Job, Result, versions, work
 from dfuse_jax.extract.native import require
 from dfuse_jax.extract.on_cores import cores
-from dfuse_jax.extract.solutions import prepare
 from dfuse_jax.runtime.errors import UserError
 
 WAIT = 10  # seconds for a cluster to answer
 QUEUED = 2  # tasks per core: one at work, one that waits for it
 
 
-def run(jobs: Iterable, address: str, workers: int | None = None) -> Iterator[tuple]:
+def run(jobs: Iterable[Job], address: str, workers: int | None = None) -> Generator[tuple[Job, Result]]:
     """Extracts the jobs on the cluster at `address` ("local": started here), at most `workers` at a time.
 
     Yields:
@@ -36,8 +35,8 @@ def run(jobs: Iterable, address: str, workers: int | None = None) -> Iterator[tu
         limit = workers or QUEUED * int(ray.cluster_resources().get("CPU", 1))
         while True:
             while len(under_way) < limit and (job := next(jobs, None)) is not None:
-                there = job._replace(path=job.path.absolute())
-                under_way[task.remote(there, expected)] = job
+                reference = task.remote(job._replace(path=job.path.absolute()), expected)
+                under_way[reference] = job
             if not under_way:
                 return
             (ended,), _ = ray.wait(list(under_way), num_returns=1)
@@ -47,48 +46,46 @@ def run(jobs: Iterable, address: str, workers: int | None = None) -> Iterator[tu
         ray.shutdown()
 
 
-def _connect(ray, address, workers):
-    try:
-        importlib.import_module("pyarrow")  # which Ray does without, unless there is one
-    except ModuleNotFoundError:
-        pass
-    except ImportError as error:
-        raise UserError(
-            f'Ray stumbles over pyarrow ({error}). Install one that fits: pip install "pyarrow<26"'
-        ) from error
+def _connect(ray, address: str, workers: int | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    _knock(address)
+    _check_address(address)
     own = {"num_cpus": workers or cores(), "include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except Exception as error:  # of many kinds: refused, of another version, a bad address
-        line = " ".join(str(error).split())
-        raise UserError(f"--ray {address}: no Ray cluster answers ({line}). Start one: ray start --head") from error
+        raise _no_cluster(address, error) from error
 
 
-def _knock(address):
-    """Ray itself waits minutes for a cluster that is not there."""
+def _check_address(address: str) -> None:
+    """Raises UserError at once where nothing answers: Ray itself waits minutes for a cluster that is not there."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon:  # local, auto
         return
     try:
         socket.create_connection((host, int(port)), timeout=WAIT).close()
     except (OSError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> UserError:
+    line = " ".join(str(error).split())
+    return UserError(
+        f"ray={address!r}: no Ray cluster answers there ({line}). Start one, or pass 'local' to start it here.",
+        remedy="ray",
+    )
+
+
+def _task(job: Job, expected: dict[str, str]) -> Result:
+    installed = versions()
+    if installed != expected:
         raise UserError(
-            f"--ray {address}: nothing answers there ({error}). Start a cluster: ray start --head"
-        ) from error
-
-
-def _task(job, expected):
-    found = versions()
-    if found != expected:
-        raise UserError(f"{os.uname().nodename} has {found}, but {expected} is here. Install the same on all machines.")
-    require("cv2").setNumThreads(1)
-    prepare()
+            f"{os.uname().nodename} has {installed}, but {expected} is here. Install the same on all machines."
+        )
+    mesh.networks()
     return work(job)
 
 
-def _result(ray, ended, job):
+def _result(ray, ended, job: Job) -> Result:
     try:
         result = ray.get(ended)
         reason = result.reason and result.reason.replace(str(job.path.absolute()), str(job.path))

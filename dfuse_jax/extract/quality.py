@@ -1,40 +1,53 @@
-"""How good landmarks are: how many frames have a face, how much the landmarks jitter, how far the head turns."""
+"""How good landmarks are: how many frames have a face, how much the landmarks jitter, how far the head turns.
+
+Measured where the results are collected, not in the processes that extract: the head's pose is that of the D-Markers,
+in JAX, which these start without.
+"""
 
 from collections.abc import Mapping
 
+import jax
 import numpy as np
+from jaxtyping import Float
 
+from dfuse_jax import dmarkers
+from dfuse_jax.runtime.files import escaped
 from dfuse_jax.samples import Sample
 
 OUTER_EYE_CORNERS = 33, 263
-EYES, NOSE_TIP = ((33, 133), (362, 263)), 1  # as the D-Markers' head pose: spec of section 3.2
+ANGLES = ("roll", "yaw", "pitch")  # in the order of `dmarkers.head_pose`
 COLUMNS = (
     *("name", "frames", "fps", "width", "height", "detection_rate", "jitter"),
     *("yaw_min", "yaw_max", "pitch_min", "pitch_max", "roll_min", "roll_max"),
-    *("interpolated", "resampled", "other_faces", "error"),
+    *("interpolated", "resampled", "repeated", "other_faces", "error"),
 )
+SHORTEST = 64  # frames that head poses are computed for, or a power of 2 times as many: few programs to compile
+
+_head_pose = jax.jit(dmarkers.head_pose)
 
 
-def measure(sample: Sample, lost: int, decoded: int) -> dict:
-    """Numbers for the manifest (JSON).
+def measure(sample: Sample, record: Mapping) -> dict:
+    """Measures a sample for the manifest (JSON).
 
     Args:
         sample: the landmarks.
-        lost: frames of the video in which no face was found.
-        decoded: its frames.
+        record: of the extraction: `decoded` frames, in how many of them the face was `lost`, how many `repeated` the
+            picture before.
 
     Returns:
-        detection_rate: share of the frames in which the face was found. jitter: see `jitter`. roll, yaw, pitch: [least,
-        greatest] in degrees, see `head_pose`.
+        detection_rate: share of the frames in which the face was found. repeated: share of those that repeat a picture.
+        jitter: see `jitter`. roll, yaw, pitch: [least, greatest] in degrees, see `dmarkers.head_pose`.
     """
-    angles = head_pose(sample.landmarks, sample.aspect)
-    ranges = np.stack([angles.min(axis=0), angles.max(axis=0)], axis=1).round(2).tolist()
-    shown = {"detection_rate": round(1 - lost / decoded, 4), "jitter": jitter(sample.landmarks, sample.aspect)}
-    return shown | dict(zip(("roll", "yaw", "pitch"), ranges, strict=True))
+    decoded = record["decoded"]
+    shares = {
+        "detection_rate": round(1 - record["lost"] / decoded, 4),
+        "repeated": round(record["repeated"] / decoded, 4),
+    }
+    return shares | {"jitter": jitter(sample.landmarks, sample.aspect)} | head_turns(sample)
 
 
-def jitter(landmarks: np.ndarray, aspect: float) -> float | None:
-    """Standard deviation of the landmarks' noise in x and y, in per cent of the distance of the outer eye corners.
+def jitter(landmarks: Float[np.ndarray, "frames 478 3"], aspect: float) -> float | None:
+    """Returns the standard deviation of the landmarks' noise in x and y, in per cent of the outer corners' distance.
 
     From the second differences over time, which a steady movement leaves 0 and white noise of deviation s makes
     s sqrt(6): root mean square over the landmarks, median over the frames, which a few fast ones leave alone.
@@ -42,43 +55,38 @@ def jitter(landmarks: np.ndarray, aspect: float) -> float | None:
     """
     if len(landmarks) < 3:
         return None
-    points = landmarks[..., :2].astype(float) * (1, aspect)
-    right, left = (points[:, corner] for corner in OUTER_EYE_CORNERS)
+    scale = np.array([1, aspect])
+    right, left = (landmarks[:, corner, :2] * scale for corner in OUTER_EYE_CORNERS)
     width = np.median(np.linalg.norm(left - right, axis=-1))
-    bend = np.sqrt((np.diff(points, 2, axis=0) ** 2).mean(axis=(1, 2)) / 6)
-    return round(float(100 * np.median(bend) / width), 4) if width > 0 else None
+    if width == 0:
+        return None
+    # A frame at a time: in float64 all frames of a long video would take gigabytes.
+    triples = zip(landmarks, landmarks[1:], landmarks[2:], strict=False)
+    bends = [np.square((a[:, :2] - 2 * b[:, :2].astype(float) + c[:, :2]) * scale).mean() for a, b, c in triples]
+    return round(float(100 * np.median(np.sqrt(np.array(bends) / 6)) / width), 4)
 
 
-def head_pose(landmarks: np.ndarray, aspect: float) -> np.ndarray:
-    """`dfuse_jax.dmarkers.head_pose` in NumPy, so that no process that extracts need start JAX.
-
-    Returns:
-        [T, 3], roll, yaw and pitch in degrees, pitch from what it was in frame 0.
-    """
-    points = landmarks.astype(float) * (1, aspect, 1)
-    right, left = (points[:, corners].mean(axis=1) for corners in EYES)
-    x = _unit(left - right)
-    z = _unit(np.cross(x, points[:, NOSE_TIP] - (right + left) / 2))
-    y = np.cross(z, x)
-    pitch = np.arctan2(-y[:, 2], z[:, 2])
-    roll, yaw = np.arctan2(x[:, 1], x[:, 0]), np.arctan2(x[:, 2], np.hypot(x[:, 0], x[:, 1]))
-    return np.degrees(np.stack([roll, yaw, pitch - pitch[0]], axis=1))
+def head_turns(sample: Sample) -> dict[str, list[float]]:
+    """Returns the least and the greatest roll, yaw and pitch of the head, in degrees."""
+    points = sample.landmarks[:, np.array(dmarkers.LANDMARKS)]
+    frames = SHORTEST
+    while frames < len(points):
+        frames *= 2
+    padded = np.pad(points, ((0, frames - len(points)), (0, 0), (0, 0)), mode="edge")
+    angles = np.asarray(_head_pose(padded, aspect=sample.aspect), float)
+    ranges = np.stack([angles.min(axis=0), angles.max(axis=0)], axis=1).round(2).tolist()
+    return dict(zip(ANGLES, ranges, strict=True))
 
 
 def row(name: str, entry: Mapping) -> dict:
-    """One video of the manifest as a line of quality.csv: {column: value}, less what is not known."""
+    """Returns a video of the manifest as a line of quality.csv: {column: value}, less what is not known."""
     if "error" in entry:
-        return {"name": name, "error": entry["error"]}
-    found = entry["quality"]
-    ranges = {
-        f"{angle}_{end}": found[angle][i] for angle in ("yaw", "pitch", "roll") for i, end in enumerate(("min", "max"))
-    }
+        return {"name": escaped(name), "error": escaped(entry["error"])}
+    quality = entry["quality"]
     width, height = entry["size"]
-    shown = {"name": name, "width": width, "height": height, "interpolated": len(entry["interpolated"])}
-    same = {key: entry[key] for key in ("frames", "fps", "resampled", "other_faces")}
-    return shown | same | ranges | {key: found[key] for key in ("detection_rate", "jitter")}
-
-
-def _unit(vectors):
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, np.inf)
+    line = {"name": escaped(name), "width": width, "height": height, "interpolated": len(entry["interpolated"])}
+    line |= {column: entry[column] for column in ("frames", "fps", "resampled", "other_faces")}
+    line |= {column: quality.get(column) for column in ("detection_rate", "jitter", "repeated")}
+    for angle in ANGLES:
+        line[f"{angle}_min"], line[f"{angle}_max"] = quality[angle]
+    return line

@@ -32,7 +32,8 @@ def atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
 
 @contextlib.contextmanager
 def _replacing(path: pathlib.Path, mode: str) -> Iterator[IO]:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # A long name leaves no room for the temporary one, which is longer.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}{path.suffix[:20]}.")
     try:
         with open(descriptor, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
@@ -52,6 +53,14 @@ def checksum(path: str | os.PathLike) -> str:
         while block := file.read(1 << 20):
             crc, size = zlib.crc32(block, crc), size + len(block)
     return f"{size}-{crc:08x}"
+
+
+def escaped(text: str) -> str:
+    r"""Returns the text with the bytes that are not UTF-8 as `\xNN`, so that it can be printed everywhere.
+
+    Python reads such bytes of a file's name as lone surrogates, which no text file takes.
+    """
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -31,6 +31,12 @@ def test_names_are_parted_into_those_that_give_labels_and_others():
     assert unnamed == ["b", "z"]
 
 
+def test_images_are_shown_in_square_pixels():
+    assert databases.DATABASES["mmi"].shown_size(0) == (720, 576)
+    pal = databases.DATABASES["mmi"]._replace(pixel_aspects={0: 16 / 15})
+    assert (pal.shown_size(0), pal.shown_size(1)) == ((768, 576), (640, 480))
+
+
 def test_re_encoded_videos_are_described():
     posed = make_sample(label=0, fps=25.0, image_size=(720, 576))
     spontaneous = make_sample(label=1, fps=29.97, image_size=(640, 480))  # its owners say 29

@@ -49,7 +49,7 @@ def test_predict_prints_a_probability_and_draws_the_signals(finished, real_smile
     done = launch("predict", "--checkpoint", finished[0], real_smile[0], "--out", tmp_path / "plots")
     assert done.returncode == 0, done.stderr[-3000:]
     line = done.stdout.strip().splitlines()[-1]
-    assert "astronaut.mp4: spontaneous with probability" in line and "6 models" in line  # 3 folds, 2 runs
+    assert "astronaut.mkv: spontaneous with probability" in line and "6 models" in line  # 3 folds, 2 runs
     low, high = (float(word.rstrip("%);,")) for word in line.split(" models, ")[1].split(";")[0].split(" to "))
     assert 0 <= low <= float(line.split("probability ")[1].split("%")[0]) <= high <= 100
     with Image.open(tmp_path / "plots" / "astronaut.png") as image:
@@ -74,7 +74,7 @@ def test_predict_judges_the_good_videos_and_lists_the_bad_ones(finished, real_sm
     text = tmp_path / "notes.mp4"
     text.write_text("no video")
     done = launch("predict", "--checkpoint", finished[0], text, real_smile[0], tmp_path / "none.mp4", "--out", tmp_path)
-    assert "astronaut.mp4: spontaneous" in done.stdout
+    assert "astronaut.mkv: spontaneous" in done.stdout
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "2 of 3 videos" in done.stderr and "notes.mp4" in done.stderr and "none.mp4" in done.stderr
 

@@ -2,14 +2,10 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("mediapipe")
-pytest.importorskip("skimage")
-
 from faces import portrait, smiling, write_video
 
-from dfuse_jax.extract import faces as crowd
-from dfuse_jax.extract.mesh import examine
+from dfuse_jax.extract.faces import follow, isolate
+from dfuse_jax.extract.landmarks import extract
 
 SIZE = (320, 240)
 
@@ -25,7 +21,7 @@ def scene():
 
 def _video(path, left, right):
     write_video(path, [np.hstack(pair) for pair in zip(left, right, strict=True)])
-    return examine(path)
+    return extract(path)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -34,7 +30,7 @@ def test_the_largest_is_followed_wherever_it_is(scene, tmp_path, side):
     arrange = (lambda a, b: (a, b)) if side == "left" else (lambda a, b: (b, a))
     alone = _video(tmp_path / "alone.avi", *arrange(smile, [nothing] * 22))
     both = _video(tmp_path / "both.avi", *arrange(smile, [small] * 22))
-    assert (alone.others, both.others) == (0, 1)
+    assert (alone.other_faces, both.other_faces) == (0, 1)
     assert both.sample.interpolated == ()
     apart = np.linalg.norm((both.sample.landmarks - alone.sample.landmarks)[..., :2] * alone.sample.image_size, axis=-1)
     assert apart.mean() < 0.5  # pixels
@@ -42,9 +38,9 @@ def test_the_largest_is_followed_wherever_it_is(scene, tmp_path, side):
 
 def test_one_who_comes_later_is_not_followed(scene, tmp_path):
     smile, _, nothing = scene
-    found = _video(tmp_path / "joined.avi", smile, [nothing] * 12 + [smile[0]] * 10)
-    assert found.others == 1
-    assert (found.sample.landmarks[..., 0] < 0.5).all()
+    extraction = _video(tmp_path / "joined.avi", smile, [nothing] * 12 + [smile[0]] * 10)
+    assert extraction.other_faces == 1
+    assert (extraction.sample.landmarks[..., 0] < 0.5).all()
 
 
 def test_one_who_crosses_first_is_not_followed(scene, tmp_path):
@@ -52,9 +48,9 @@ def test_one_who_crosses_first_is_not_followed(scene, tmp_path):
     nothing = scene[2]
     smaller = nothing.copy()
     smaller[22:217, 30:290] = portrait((260, 195))
-    found = _video(tmp_path / "crossed.avi", [smaller] * 12, [portrait(SIZE)] * 3 + [nothing] * 9)
-    assert found.others == 1
-    assert (found.sample.landmarks[..., 0] < 0.5).all()
+    extraction = _video(tmp_path / "crossed.avi", [smaller] * 12, [portrait(SIZE)] * 3 + [nothing] * 9)
+    assert extraction.other_faces == 1
+    assert (extraction.sample.landmarks[..., 0] < 0.5).all()
 
 
 def test_two_tracks_that_cross_are_not_exchanged():
@@ -62,18 +58,18 @@ def test_two_tracks_that_cross_are_not_exchanged():
     x = np.linspace(0, 0.7, 30)
     large = np.stack([x, np.full(30, 0.1), np.full(30, 0.3), np.full(30, 0.3)], axis=1)
     small = np.stack([x[::-1], np.full(30, 0.5), np.full(30, 0.25), np.full(30, 0.25)], axis=1)
-    seen = [np.stack([b, a]) if t % 2 else np.stack([a, b]) for t, (a, b) in enumerate(zip(large, small, strict=True))]
+    boxes = [np.stack([b, a]) if t % 2 else np.stack([a, b]) for t, (a, b) in enumerate(zip(large, small, strict=True))]
     for t in (14, 15, 16):
-        seen[t] = small[t : t + 1]
-    np.testing.assert_allclose(crowd.follow(seen), large, atol=1e-9)  # linear, so interpolated exactly
+        boxes[t] = small[t : t + 1]
+    np.testing.assert_allclose(follow(boxes), large, atol=1e-9)  # linear, so interpolated exactly
 
 
 def test_everything_but_the_face_is_black():
     image = np.full((100, 200, 3), 7, np.uint8)
     face, other = np.array([0.1, 0.2, 0.2, 0.4]), np.array([0.35, 0.2, 0.2, 0.4])
-    shown = crowd.alone(image, face, np.stack([face, other]))[..., 0]
-    assert (shown[20:60, 20:60] == 7).all()  # the face's box
-    assert (shown[0:80, 0:70] == 7).all()  # twice its size around it
-    assert (shown[20:60, 70:110] == 0).all()  # the other's
-    assert (shown[:, 110:] == 0).all()
+    isolated = isolate(image, face, np.stack([face, other]))[..., 0]
+    assert (isolated[20:60, 20:60] == 7).all()  # the face's box
+    assert (isolated[0:80, 0:70] == 7).all()  # twice its size around it
+    assert (isolated[20:60, 70:110] == 0).all()  # the other's
+    assert (isolated[:, 110:] == 0).all()
     assert (image == 7).all()

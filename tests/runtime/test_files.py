@@ -44,6 +44,20 @@ def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_of_the_longest_name_is_written(tmp_path):
+    """The temporary file has a name, too."""
+    names = [f"{'n' * 251}.npz", f"{'é' * 125}.npz", "n" * 255, f"n.{'s' * 253}"]
+    for name in names:
+        with files.atomic(tmp_path / name) as file:
+            file.write("whole")
+        assert (tmp_path / name).read_text() == "whole"
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+
+
+def test_a_name_that_is_not_utf8_can_be_printed():
+    assert files.escaped(os.fsdecode(b"caf\xe9 \xc3\xa9.mp4")) == r"caf\xe9 é.mp4"
+
+
 def test_checksums_differ_by_size_and_content(tmp_path):
     for name, content in (("a", b"123"), ("b", b"124"), ("c", b"123\0")):
         (tmp_path / name).write_bytes(content)

@@ -5,9 +5,12 @@ known onset, apex and offset renders one: `from faces import render_smile`.
 """
 
 import pathlib
-import struct
+import subprocess
+from fractions import Fraction
 
+import av
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import skimage.data
 
@@ -65,10 +68,10 @@ def render_smile(path, *, fps: float = 25, size: tuple[int, int] = (640, 480), c
     """Writes a video of a smile and returns its amplitude in every frame, [frames] in [0, 1].
 
     Args:
-        path: the video, .mp4 or .avi.
+        path: the video, .mp4, .avi, or .mkv, which loses nothing.
         fps: frames per second.
         size: (width, height) in pixels.
-        codec: four letters; by default mp4v for .mp4, MJPG for .avi.
+        codec: as FFmpeg names its encoder; by default mpeg4 for .mp4, mjpeg for .avi, ffv1 for .mkv.
         timing: all in frames: `frames` (60 in all), `start` (5 at rest), `onset` (15), `apex` (15), `offset` (15);
             `motion` (1.0) scales the head's sway, whose phases come from `seed` (0).
     """
@@ -77,16 +80,41 @@ def render_smile(path, *, fps: float = 25, size: tuple[int, int] = (640, 480), c
     return np.array(curve)
 
 
-def write_video(path, images, *, fps: float = 25, codec: str | None = None) -> None:
-    """Writes RGB uint8 images [height, width, 3], all of one size, as a video."""
+def write_video(path, images, *, fps: float = 25, codec: str | None = None, times=None, pixels: str | None = None):
+    """Writes RGB uint8 images [height, width, 3], all of one size, as a video.
+
+    Args:
+        path: the video.
+        images: its frames.
+        fps: frames per second.
+        codec: as FFmpeg names its encoder; by default mpeg4 for .mp4, mjpeg for .avi, ffv1 for .mkv.
+        times: in seconds, when the frames are shown, in a file that keeps such times (.mp4); None: evenly.
+        pixels: the format of pixels, such as gray16le; None: yuv420p, for ffv1 yuv444p.
+    """
     path, images = pathlib.Path(path), list(images)
-    codec = codec or {".mp4": "mp4v", ".avi": "MJPG"}[path.suffix]
-    height, width = images[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, (width, height))
-    assert writer.isOpened(), f"OpenCV cannot write {codec} to {path}"
-    for image in images:
-        writer.write(image[..., ::-1])
-    writer.release()
+    codecs = {".mp4": "libx264" if times is not None else "mpeg4", ".avi": "mjpeg", ".mkv": "ffv1"}
+    codec = codec or codecs[path.suffix]
+    rate = Fraction(fps).limit_denominator(1001)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pixels or {"mjpeg": "yuvj420p", "ffv1": "yuv444p"}.get(codec, "yuv420p")
+        stream.bit_rate = int(4 * fps * stream.width * stream.height)
+        stream.codec_context.thread_count = 1
+        if times is not None:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(90000 * times[index]), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def ffmpeg(*arguments) -> None:
+    """Runs ffmpeg, which overwrites files; its own options for input and output are in `arguments`."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y", "-threads", "1", *map(str, arguments)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def _rise(frames):
@@ -104,29 +132,3 @@ def _field(size):
         weight = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (scale * radius) ** 2))
         field += weight * (scale * np.array(move, np.float32))[:, None, None]
     return field
-
-
-def turn(path, quarters: int) -> None:
-    """Asks players of an .mp4 to turn it clockwise by quarters of a circle: the display matrix of ISO 14496-12."""
-    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
-    content = bytearray(path.read_bytes())
-    start = content.index(b"tkhd") + 4 + 40  # version and flags, times, ids, duration, layer, group, volume
-    content[start : start + 36] = struct.pack(">9i", cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30)
-    path.write_bytes(content)
-
-
-def retime(path, steps) -> None:
-    """Shows the frames of an .mp4 at varying distances: `steps` [T] in frames of its rate, whole or not."""
-    content = path.read_bytes().replace(b"edts", b"free")  # the edit list would cut the video at its old duration
-    at = content.index(b"stts")
-    _, _, _, count, tick = struct.unpack(">4sIIII", content[at : at + 20])
-    assert count == len(steps), "as OpenCV writes it: one entry for all frames"
-    entries = b"".join(struct.pack(">II", 1, round(step * tick)) for step in steps)
-    box = b"stts" + struct.pack(">II", 0, len(steps)) + entries
-    more = len(box) - 20
-    new = content[:at] + box + content[at + 20 :]
-    for name in (b"stts", b"stbl", b"minf", b"mdia", b"trak", b"moov"):  # moov comes last: no frame moves
-        start = new.index(name) - 4
-        size = struct.unpack(">I", new[start : start + 4])[0]
-        new = new[:start] + struct.pack(">I", size + more) + new[start + 4 :]
-    path.write_bytes(new)

@@ -73,7 +73,10 @@ def plan(root: pathlib.Path, database: str) -> Plan:
     published = splits.read(root)
     if not published and (root / "labels.csv").exists():
         rows = tables.read(root / "labels.csv")
-        jobs = [Job(path=row.path, name=row.name, label=row.label, subject=row.subject) for row in rows]
+        jobs = [
+            Job(row.path, name=row.name, label=row.label, subject=row.subject, pixel_aspect=row.pixel_aspect)
+            for row in rows
+        ]
     else:
         videos = _find_videos(root, database)
         if published:
@@ -88,7 +91,13 @@ def plan(root: pathlib.Path, database: str) -> Plan:
         if extra:
             notes.append(f"{len(extra)} videos are in no fold and left out, first {videos[extra[0]]}")
         jobs = [
-            Job(path=videos[video], name=video, label=label, subject=parse_name(database, video).subject)
+            Job(
+                path=videos[video],
+                name=video,
+                label=label,
+                subject=parse_name(database, video).subject,
+                pixel_aspect=DATABASES[database].pixel_aspects.get(label),
+            )
             for video, label in sorted(labels.items())
         ]
     if len({job.label for job in jobs}) < 2:

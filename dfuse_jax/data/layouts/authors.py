@@ -114,7 +114,7 @@ def _read_sample(path: pathlib.Path, video: str, label: int, database: str) -> S
                 name=video,
                 landmarks=landmarks,
                 fps=DATABASES[database].fps[label],
-                image_size=DATABASES[database].image_size[label],
+                image_size=DATABASES[database].shown_size(label),
                 label=label,
                 subject=parse_name(database, video).subject,
             )

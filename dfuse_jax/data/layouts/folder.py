@@ -31,7 +31,10 @@ def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
     rows = tables.read(table)
     if (out / TABLE).exists() and table.samefile(out / TABLE):
         raise UserError(f"{table}: is the table of the data set itself; give the table of the videos.")
-    jobs = [Job(path=row.path, name=row.name, label=row.label, subject=row.subject) for row in rows]
+    jobs = [
+        Job(row.path, name=row.name, label=row.label, subject=row.subject, pixel_aspect=row.pixel_aspect)
+        for row in rows
+    ]
     try:
         out.mkdir(parents=True, exist_ok=True)
         outcome = extract_all(jobs, out)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dfuse_jax.data.file_names import locate, normalized
+from dfuse_jax.extract.video import parse_pixel_aspect
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 
@@ -15,20 +16,25 @@ COLUMNS = ("path", "label", "subject")
 
 
 class Row(NamedTuple):
-    """A line of the table: the file, the name of its sample, label, subject (None: unknown) and the line's number."""
+    """A line of the table: the file, the name of its sample, label, subject (None: unknown) and the line's number.
+
+    `pixel_aspect` is the width / height of a video's pixels; None: what its file says.
+    """
 
     path: pathlib.Path
     name: str
     label: int
     subject: str | None
     line: int
+    pixel_aspect: float | None = None
 
 
 def read(path: pathlib.Path) -> list[Row]:
     """Reads a CSV file with the columns path, label and subject, in any order, among others.
 
     path: of the file, from the CSV file's own folder; label: spontaneous or 1, posed or 0; subject: anything, or
-    nothing where it is unknown. An optional column `name` names samples, which are otherwise named after their files.
+    nothing where it is unknown. An optional column `name` names samples, which are otherwise named after their files;
+    another one, `pixel_aspect`, holds the width / height of a pixel (16:15) of videos whose files do not say it.
     Names are in Unicode's composed form, and a path finds a file whose name is the same but for that form.
 
     Raises:
@@ -78,7 +84,21 @@ def _read_row(table: pathlib.Path, number: int, line: Mapping) -> Row:
     name = normalized(cells.get("name") or path.stem)
     if name != pathlib.PurePath(name).name:
         raise UserError(f"{table}: line {number}: the name {name!r} cannot be a file's name.")
-    return Row(path=path, name=name, label=label, subject=cells["subject"] or None, line=number)
+    return Row(
+        path=path,
+        name=name,
+        label=label,
+        subject=cells["subject"] or None,
+        line=number,
+        pixel_aspect=_read_pixel_aspect(table, number, cells.get("pixel_aspect")),
+    )
+
+
+def _read_pixel_aspect(table: pathlib.Path, number: int, cell: str | None) -> float | None:
+    try:
+        return parse_pixel_aspect(cell) if cell else None
+    except UserError as error:
+        raise UserError(f"{table}: line {number}: {error}") from error
 
 
 def _check_names(table: pathlib.Path, rows: Sequence[Row]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from layouts import write_csv, write_fold
 
 from dfuse_jax.data.build import manual
+from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.runtime.errors import UserError
 
 
@@ -66,6 +67,16 @@ def test_videos_in_no_fold_are_left_out_with_a_note(tmp_path):
     assert [(job.name, job.label, job.subject) for job in plan.jobs] == [("a", 0, None), ("b", 1, None)]
     assert [split.path.name for split in plan.splits] == ["1", "2"]
     assert plan.notes == (f"1 videos are in no fold and left out, first {tmp_path / 'c.avi'}",)
+
+
+def test_the_shape_of_pixels_comes_from_the_table_or_the_database(tmp_path, monkeypatch):
+    write_videos(tmp_path, "posed_x-1.avi", "spontaneous_x-1.avi")
+    pal = DATABASES["spos"]._replace(pixel_aspects={0: 16 / 15})
+    monkeypatch.setitem(DATABASES, "spos", pal)
+    assert [job.pixel_aspect for job in manual.plan(tmp_path, "spos").jobs] == [16 / 15, None]
+    lines = ["path,label,subject,pixel_aspect", "posed_x-1.avi,0,x,", "spontaneous_x-1.avi,1,x,4:3"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    assert [job.pixel_aspect for job in manual.plan(tmp_path, "spos").jobs] == [None, pytest.approx(4 / 3)]
 
 
 def test_hidden_files_are_no_videos(tmp_path):

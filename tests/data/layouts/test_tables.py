@@ -26,6 +26,7 @@ from dfuse_jax.runtime.errors import UserError
         (b"path,label,subject,name\na.npz,1,x,../up\n", r"line 2: the name '\.\./up'"),
         (b"path,label,subject\na.npz,1,\xff\n", "cannot be read as a CSV file in UTF-8"),
         (b'path,label,subject\na.npz,1,"x\n', "cannot be read as a CSV file"),
+        (b"path,label,subject,pixel_aspect\na.npz,1,x,wide\n", r"line 2: pixel_aspect='wide': expected .* 16:15"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path, content, message):
@@ -42,7 +43,13 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         b"\xef\xbb\xbfsubject, label ,more,path,name\r\n"
         b'"M\xc3\xbcller, A",spontaneous,1,a.npz,\r\n\r\nB,0,2,b.npz,first\r\n'
     )
-    assert [row[1:] for row in tables.read(tmp_path / "t.csv")] == [("a", 1, "Müller, A", 2), ("first", 0, "B", 4)]
+    assert [row[1:5] for row in tables.read(tmp_path / "t.csv")] == [("a", 1, "Müller, A", 2), ("first", 0, "B", 4)]
+
+
+def test_a_table_may_hold_the_shape_of_pixels(tmp_path):
+    write_folder(tmp_path)
+    (tmp_path / "t.csv").write_text("path,label,subject,pixel_aspect\na.npz,1,x,16:15\nb.npz,0,x,\n")
+    assert [row.pixel_aspect for row in tables.read(tmp_path / "t.csv")] == [pytest.approx(16 / 15), None]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

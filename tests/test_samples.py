@@ -1,0 +1,72 @@
+"""The file of a sample: what is written is read, old files too, and what cannot be used is named."""
+
+import numpy as np
+import pytest
+
+from dfuse_jax import samples
+from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample
+
+
+def _sample(**changes):
+    landmarks = np.random.default_rng(0).uniform(size=(5, 478, 3)).astype(np.float32)
+    fields = {"name": "a", "landmarks": landmarks, "fps": 29.97, "image_size": (320, 240)}
+    return Sample(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"label": 0, "subject": "someone", "source": "12-00ab34cd", "interpolated": (1, 3)}]
+)
+def test_a_sample_is_read_as_it_was_written(tmp_path, changes):
+    sample = _sample(**changes)
+    samples.save(sample, tmp_path / "a.npz")
+    back = samples.load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(back.landmarks, sample.landmarks)
+    assert back.landmarks.dtype == np.float32
+    for field in ("name", "fps", "image_size", "label", "subject", "source", "interpolated"):
+        assert getattr(back, field) == getattr(sample, field)
+
+
+def test_the_record_is_kept_in_the_file(tmp_path):
+    (tmp_path / "a.npz").write_bytes(samples.encode(_sample(), {"decoded": 5, "notes": ["a", "b"]}))
+    assert samples.load_record(tmp_path / "a.npz") == {"decoded": 5, "notes": ["a", "b"]}
+    samples.save(_sample(), tmp_path / "b.npz")
+    assert samples.load_record(tmp_path / "b.npz") is None
+
+
+def test_the_same_sample_gives_the_same_bytes():
+    assert samples.encode(_sample(), {"decoded": 5}) == samples.encode(_sample(), {"decoded": 5})
+
+
+def test_old_files_are_read(tmp_path):
+    """As they were before there were interpolated frames and records."""
+    sample = _sample()
+    old = {"name": "a", "landmarks": sample.landmarks, "fps": 25.0, "image_size": (320, 240), "label": 1}
+    np.savez_compressed(tmp_path / "old.npz", **old)
+    loaded = samples.load(tmp_path / "old.npz")
+    assert (loaded.interpolated, loaded.subject, loaded.label) == ((), None, 1)
+    assert samples.load_record(tmp_path / "old.npz") is None
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none\.npz: no such file") as error:
+        samples.load(tmp_path / "none.npz")
+    assert error.value.remedy == "samples"
+
+
+def test_a_broken_landmark_is_named_and_its_frames_are_counted():
+    landmarks = _sample().landmarks.copy()
+    landmarks[2, 7, 1] = np.nan
+    landmarks[2, 9, 0] = np.inf
+    landmarks[4, 0, 0] = np.nan
+    with pytest.raises(UserError, match=r"a: landmark 7 of frame 2 is NaN or infinite \(2 such frames\)"):
+        samples.validate(_sample(landmarks=landmarks))
+
+
+def test_scaling_brings_the_published_range_to_0_and_1():
+    ends = np.stack([samples.SCALE_MIN, samples.SCALE_MAX])
+    np.testing.assert_allclose(samples.scale(ends), [[0, 0, 0], [1, 1, 1]])
+
+
+def test_the_aspect_is_height_over_width():
+    assert _sample(image_size=(720, 576)).aspect == 0.8
