@@ -12,11 +12,11 @@ CLOUD = np.random.default_rng(0).normal(size=(6, 9, 3))
 
 
 def test_nearest_points():
-    found = nearest(jnp.asarray(CLOUD), 4)
-    for points, neighbours in zip(CLOUD, found, strict=True):
+    neighbours = nearest(jnp.asarray(CLOUD), 4)
+    for points, indices in zip(CLOUD, neighbours, strict=True):
         distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
-        np.testing.assert_array_equal(neighbours, np.argsort(distance, axis=1)[:, :4])
-    np.testing.assert_array_equal(found[..., 0], np.tile(np.arange(9), (6, 1)))
+        np.testing.assert_array_equal(indices, np.argsort(distance, axis=1)[:, :4])
+    np.testing.assert_array_equal(neighbours[..., 0], np.tile(np.arange(9), (6, 1)))
 
 
 def test_nearest_points_have_no_gradient():

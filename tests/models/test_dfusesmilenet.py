@@ -181,7 +181,8 @@ def test_blind_fusion_warns_once(fusion):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frames, dmarkers = jnp.ones((2, 3, 16)), jnp.ones((2, 225))
-        model.init_with_output(jax.random.key(0), frames, dmarkers, method="classify")
+        variables = variables_of(model, frames, dmarkers, method="classify")
+        jax.eval_shape(lambda v: model.apply(v, frames, dmarkers, method="classify"), variables)
         DFuseSmileNet(fusion=fusion)
 
 

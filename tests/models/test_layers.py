@@ -69,6 +69,19 @@ def test_traced_rates_side_by_side_are_those_rates_alone(dtype):
     np.testing.assert_array_equal(together[0], x)
 
 
+def test_one_program_serves_all_traced_rates():
+    traces = []
+
+    @jax.jit
+    def run(rate):
+        traces.append(rate)
+        return drop(rate, jnp.ones(1000))
+
+    few, many = run(0.1), run(0.9)
+    assert len(traces) == 1
+    assert (few == 0).sum() < 200 < 800 < (many == 0).sum()
+
+
 def test_a_traced_rate_has_the_gradient_of_a_static_one():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(50,)))
     gradient = jax.jit(jax.grad(lambda x, rate: jnp.sum(drop(rate, x) ** 2)))(x, 0.25)

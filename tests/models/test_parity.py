@@ -95,8 +95,8 @@ def trained(encoder, heads):
         encoder_norms = jax.jit(lambda pull, frames_gradient: norms(pull(frames_gradient)[0]))
         result = {}
         for fusion, (aux, (head_gradient, frames_gradient)) in head_gradients(heads, frames).items():
-            of_encoder = encoder_norms(pull, frames_gradient) if jnp.any(frames_gradient) else None
-            result[fusion] = jax.device_get((*aux, norms(head_gradient), of_encoder))
+            gradient_norms = encoder_norms(pull, frames_gradient) if jnp.any(frames_gradient) else None
+            result[fusion] = jax.device_get((*aux, norms(head_gradient), gradient_norms))
     return result
 
 

@@ -1,7 +1,6 @@
 """Point encoder: CurveNet on the landmarks of one frame, as MeshSmileNet [24] uses it (478 points, no subsampling).
 
-CurveNet: T. Xiang et al., "Walk in the Cloud: Learning Curves for Point Clouds Shape Analysis", ICCV 2021. CIC is its
-curve intervention convolution. M counts frames, N points, K neighbours.
+CurveNet: T. Xiang et al., "Walk in the Cloud: Learning Curves for Point Clouds Shape Analysis", ICCV 2021.
 """
 
 import flax.linen as nn

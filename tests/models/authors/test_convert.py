@@ -85,7 +85,7 @@ def test_a_prefix_that_all_names_share_is_ignored(prefix):
     assert head_from_torch(prefixed, "hadamard")["params"]["fusion"]["x_map"]["kernel"][5, 3] == 2
 
 
-def test_the_narrower_encoder_is_told_behind_a_prefix_too():
+def test_the_narrower_encoder_is_recognised_behind_a_prefix_too():
     state = {f"module.{name}": np.zeros(shape) for name, shape in TENSORS["head"]["bilinear"].items()}
     assert "narrower encoder" in refusal(state | {"module.feature_proj.weight": np.zeros((256, 8192))}, "bilinear")
 

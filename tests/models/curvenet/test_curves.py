@@ -50,5 +50,5 @@ def test_candidates_back_where_the_curve_came_from_are_suppressed():
     x = jnp.array([[[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]]])
     candidates = jnp.array([[[1, 2, 3, 4, 0]]])  # onward, back, aside, half back, and the point itself
     features, descriptors = jnp.array([[[0.0, 0.0]]]), jnp.array([[[-2.0, 0.0]]])
-    found = curves._suppression(candidates, x, features, descriptors)[0, 0]
-    np.testing.assert_allclose(found, [1, 0, 1, 1 - np.sqrt(0.5), 1], rtol=1e-6)
+    suppression = curves._suppression(candidates, x, features, descriptors)[0, 0]
+    np.testing.assert_allclose(suppression, [1, 0, 1, 1 - np.sqrt(0.5), 1], rtol=1e-6)
