@@ -10,13 +10,15 @@ Each name is imported when it is first used, so `import dfuse_jax` loads nothing
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dfuse_jax.constants import VERSION
+
 if TYPE_CHECKING:
     from dfuse_jax import dmarkers, models
     from dfuse_jax.experiments.predict import load
     from dfuse_jax.extract.landmarks import extract_landmarks
     from dfuse_jax.samples import Sample
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = ["Sample", "__version__", "dmarkers", "extract_landmarks", "load", "models"]
 

@@ -1,4 +1,5 @@
-"""The two sizes that everything agrees on."""
+"""What everything agrees on: the version and two sizes."""
 
+VERSION = "0.1.0"
 NUM_LANDMARKS = 478  # Attention Mesh: 468 points of the face mesh and 2 x 5 points of the irises
 NUM_DMARKERS = 225  # the paper's handcrafted features: 3 regions x 3 phases x 25 values

@@ -41,7 +41,11 @@ def main(argv):
         seconds=0.1 if _QUICK.value else _SECONDS.value,
         steps=1 if jax.devices()[0].platform == "cpu" else 20,
         baseline=_BASELINE.value,
-        model=DFuseSmileNet(points=48, neighbours=6, blocks=((16, 2), (32, 2)), curves=8) if _QUICK.value else None,
+        model=DFuseSmileNet(
+            points=24, neighbours=4, entry=4, blocks=((8, 2),), curves=4, steps=1, tokens=2, depth=1, time_depth=0
+        )
+        if _QUICK.value
+        else None,
         say=lambda line: print(line, flush=True),
     )
     path = pathlib.Path(_JSON.value)

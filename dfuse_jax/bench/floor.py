@@ -8,6 +8,7 @@ stay in caches. A training step is the forward pass, twice its operations for th
 
 from typing import NamedTuple
 
+from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.models import DFuseSmileNet
 
 
@@ -25,7 +26,7 @@ def _maps(rows: int, *widths: tuple[int, int]) -> float:
 
 def forward(model: DFuseSmileNet, clips: int = 16, frames: int = 16, itemsize: int = 4) -> list[Part]:
     """Of one forward pass of `clips` clips; `itemsize` is that of activations."""
-    m, n, k = clips * frames, model.points or 478, model.neighbours
+    m, n, k = clips * frames, model.points or NUM_LANDMARKS, model.neighbours
     points, edges, walked = m * n, m * n * k, m * model.curves * model.steps
     activation = lambda *widths: itemsize * points * float(sum(widths))  # noqa: E731
     index = 2.0 * points * (k + 1)  # 16 bits each

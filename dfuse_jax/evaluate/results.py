@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-import dfuse_jax
+from dfuse_jax.constants import VERSION
 from dfuse_jax.evaluate import metrics
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
 
@@ -155,7 +155,7 @@ def _speed(outcome: Outcome) -> dict[str, float | None]:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"dfuse_jax": dfuse_jax.__version__, "python": platform.python_version()}
+    versions = {"dfuse_jax": VERSION, "python": platform.python_version()}
     return versions | {package: importlib.metadata.version(package) for package in PACKAGES}
 
 

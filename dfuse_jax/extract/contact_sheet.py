@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from dfuse_jax import samples
+from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.extract import gaps, manifest, quality
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, escaped
@@ -18,7 +19,7 @@ from dfuse_jax.samples import Sample
 COLUMNS, ROWS = 4, 15  # tiles of a page
 FACE, TEXT, GAP = 110, 46, 12  # pixels: a face is FACE wide and high, three lie side by side above the text
 WIDTH, HEIGHT = 3 * FACE + GAP, FACE + TEXT + GAP
-MOUTH, IRISES = (62, 308), slice(468, 478)
+MOUTH, IRISES = (62, 308), slice(468, NUM_LANDMARKS)
 PAPER, INK, BLUE, RED = (255, 255, 255), (40, 40, 40), (0, 114, 178), (200, 40, 0)
 SUSPECT = 0.95  # a detection rate below it is shown in red
 

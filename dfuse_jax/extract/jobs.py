@@ -10,8 +10,8 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import dfuse_jax
 from dfuse_jax import samples
+from dfuse_jax.constants import VERSION
 from dfuse_jax.extract.landmarks import Extraction, extract
 from dfuse_jax.extract.native import require
 from dfuse_jax.runtime.errors import UserError
@@ -61,7 +61,7 @@ class Result(NamedTuple):
 
 def versions() -> dict[str, str]:
     """Returns the versions of what landmarks depend on; raises UserError when MediaPipe or PyAV is not installed."""
-    return {"dfuse_jax": dfuse_jax.__version__, "mediapipe": _version("mediapipe"), "av": _version("av")}
+    return {"dfuse_jax": VERSION, "mediapipe": _version("mediapipe"), "av": _version("av")}
 
 
 def options(job: Job) -> dict[str, float | None]:

@@ -27,6 +27,8 @@ def atomic(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         with _replacing(path, mode) as file:
             yield file
     except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 

@@ -6,6 +6,7 @@ import sys
 
 import jax
 import numpy as np
+from witness import TUNING, Witness, numbered
 
 from dfuse_jax import train
 from dfuse_jax.models import DFuseSmileNet
@@ -21,14 +22,12 @@ MODEL = DFuseSmileNet(
     steps=2,
     tokens=3,
     depth=1,
-    time_depth=1,
+    time_depth=0,
     heads=2,
     head_width=4,
     mlp=8,
 )
-NETWORK = Network(MODEL)
 SETTINGS = Settings(epochs=2, batch_size=4)
-TUNING = Tuning(seed=5)
 REPLICAS = [
     Replica(0, 0, np.arange(0, 15), np.arange(0), np.arange(15, 20)),
     Replica(0, 0, np.arange(0, 9), np.arange(9, 15), np.arange(15, 20)),
@@ -55,76 +54,71 @@ def close(a, b, tolerance=1e-7):
         np.testing.assert_allclose(x, y, rtol=tolerance, atol=1e-9)
 
 
-def alike(many, row, one):
-    """Replica `row` of `many` ended as the only replica of `one`."""
-    close(jax.tree.map(lambda x: x[row], many[0]), jax.tree.map(lambda x: x[0], one[0]))
-    close(many[1].losses[:, row], one[1].losses[:, 0], 1e-6)
-    tested = one[1].probabilities[:, 0]
-    close(many[1].probabilities[:, row, : tested.shape[1]], tested, 1e-6)
+def equality():
+    """Trains 3 unequal folds together on one device and on all, and one of them alone."""
+    inputs, devices = videos(), jax.devices()
 
+    def run(replicas, devices):
+        return train.train(Network(MODEL), inputs, replicas, Tuning(seed=5), SETTINGS, devices=devices)
 
-def equality(inputs):
-    """Trains 3 unequal folds together on 1 and on all devices, one after another, and one of them alone."""
-    devices = jax.devices()
-    run = lambda replicas, **options: train.train(NETWORK, inputs, replicas, TUNING, SETTINGS, **options)  # noqa: E731
-    together = run(REPLICAS, devices=devices[:1])
+    together = run(REPLICAS, devices[:1])
     assert all(leaf.dtype != np.float32 for leaf in jax.tree.leaves(together[0]))
-    alike(together, 1, run(REPLICAS[1:2], devices=devices[:1]))
-    spread = run(REPLICAS, devices=devices)
-    close(together, spread)
-    close(run(REPLICAS, devices=devices[:1], size=1), spread)
+    alone, history = run(REPLICAS[1:2], devices[:1])
+    close(jax.tree.map(lambda x: x[1], together[0]), jax.tree.map(lambda x: x[0], alone))
+    close(together[1].losses[:, 1], history.losses[:, 0], 1e-6)
+    tested = history.probabilities[:, 0]
+    close(together[1].probabilities[:, 1, : tested.shape[1]], tested, 1e-6)
+    close(together, run(REPLICAS, devices))
     head = together[0].params["head"]["kernel"]
     assert np.abs(head[0] - head[1]).max() > 1e-3  # the comparisons above could have failed
     print(len(devices), "devices")
 
 
-def program(inputs):
+def program():
     """Trains on all devices and counts what is compiled; looks for collectives in the epoch's program."""
-    devices = jax.devices()
+    inputs, devices, network = numbered((20,) * 20), jax.devices(), Witness(20)
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda name, _, **fields: compiled.append(fields["fun_name"]) if "backend_compile" in name else None
     )
     replicas = [Replica(0, n, np.arange(0, 15), np.arange(0), np.arange(15, 20)) for n in range(6)]
-    train.train(NETWORK, inputs, replicas, TUNING, SETTINGS, size=len(devices))  # the second pass holds two
+    train.train(network, inputs, replicas, TUNING, SETTINGS, size=len(devices))  # the second pass holds two
     assert len(compiled) == 2, compiled  # what initialises the replicas, and the epoch
     placement = loop._place(devices, len(devices))
-    initialise, run_epoch = loop._programs(NETWORK, SETTINGS, placement)
+    initialise, run_epoch = loop._programs(network, SETTINGS, placement)
     slots = placement.spread(train.assign(replicas, TUNING))
-    held = placement.replicate(inputs)
-    state = initialise(slots, held)
-    text = run_epoch.lower(state, slots, held, placement.replicate(np.int32(0))).compile().as_text()
-    assert "num_partitions=4" in text or "replica_count=4" in text, text[:300]
+    inputs = placement.replicate(inputs)
+    state = initialise(slots, inputs)
+    text = run_epoch.lower(state, slots, inputs, placement.replicate(np.int32(0))).compile().as_text()
+    assert f"num_partitions={len(devices)}" in text, text[:300]
     collectives = re.findall(r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter", text)
     assert not collectives, collectives
     print(len(devices), "devices, compiled once each, no collective")
 
 
-def resume(inputs, directory):
+def resume(directory):
     """Trains on from where another number of devices stopped, one more epoch; tells when it ended as undisturbed."""
-    settings = Settings(epochs=3, batch_size=4)
-    directory = pathlib.Path(directory)
+    inputs, network, settings = numbered((20,) * 20), Witness(20), Settings(epochs=3, batch_size=4)
+    checkpoints = train.Checkpoints(pathlib.Path(directory), every=1)
+    reported = []
 
     class Stop(Exception):
         pass
 
     def on_epoch(progress):
-        if start and progress.done == start[0] + 1:
+        reported.append(progress.done)
+        if len(reported) == 2 and progress.done < 3:
             raise Stop
-        start.append(progress.done)
 
-    start = []
-    checkpoints = train.Checkpoints(directory, every=1)
     try:
-        train.train(NETWORK, inputs, REPLICAS, TUNING, settings, checkpoints=checkpoints, on_epoch=on_epoch, size=3)
+        train.train(network, inputs, REPLICAS, TUNING, settings, checkpoints=checkpoints, on_epoch=on_epoch)
     except Stop:
-        if start[0] < 2:
-            return
-    state = train.restore_trained(NETWORK, settings, inputs, checkpoints, replicas=3)
+        return
+    state = train.restore_trained(network, settings, inputs, checkpoints, replicas=3)
     checkpoints.close()
-    close(state, train.train(NETWORK, inputs, REPLICAS, TUNING, settings)[0])
-    print("ended as undisturbed")
+    close(state, train.train(network, inputs, REPLICAS, TUNING, settings)[0])
+    print("ended as undisturbed after", reported)
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](videos(), *sys.argv[2:])
+    globals()[sys.argv[1]](*sys.argv[2:])

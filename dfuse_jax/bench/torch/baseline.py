@@ -11,6 +11,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
+from dfuse_jax.constants import NUM_DMARKERS, NUM_LANDMARKS
 from dfuse_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def time_step(
     torch.manual_seed(0)
     model = build(device).train(train)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0)
-    clips = torch.rand(batch, frames, 478, 3, device=device)
-    dmarkers = torch.randn(batch, 225, device=device)
+    clips = torch.rand(batch, frames, NUM_LANDMARKS, 3, device=device)
+    dmarkers = torch.randn(batch, NUM_DMARKERS, device=device)
     labels = torch.randint(2, (batch,), device=device).float()
 
     def step(n: int) -> None:
