@@ -65,7 +65,7 @@ def time_folds(model: DFuseSmileNet, inputs: Inputs, folds: int, kind: str, *, s
     state = jax.jit(initialise)(assignment, inputs)
     if kind == "training":
         function = functools.partial(epoch.train_epoch, network, settings)
-        arguments = (state, assignment, inputs, np.int32(0))
+        arguments = (state, assignment, inputs, np.int32(0), np.bool_(False))
     else:
         function = functools.partial(_evaluate, network, settings)
         arguments = (state, assignment, inputs, jax.random.key(0))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax, random
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from dfuse_jax.train.arrays import Assignment, Inputs
 from dfuse_jax.train.network import Network
@@ -71,13 +71,16 @@ def run_epoch(
     replica: Assignment,
     inputs: Inputs,
     epoch: Int[AnyArray, ""],
+    last: Bool[AnyArray, ""],
 ) -> tuple[State, Float[Array, ""], Float[Array, " evaluate"]]:
     """Trains and evaluates a replica for one epoch.
+
+    Which epoch is the last one is traced: trainings of more or fewer epochs share a compiled program.
 
     Returns:
         The new state, the mean training loss, and the probability of each evaluated video after the epoch.
     """
-    state, loss = train_epoch(network, settings, state, replica, inputs, epoch)
+    state, loss = train_epoch(network, settings, state, replica, inputs, epoch, last)
     key = _key(replica, _EVALUATE, epoch)
     return state, loss, predict(network, settings, state, inputs, replica.evaluate, key)
 
@@ -94,19 +97,20 @@ def train_epoch(
     replica: Assignment,
     inputs: Inputs,
     epoch: Int[AnyArray, ""],
+    last: Bool[AnyArray, ""],
 ) -> tuple[State, Float[Array, ""]]:
     """Takes all training steps of an epoch; returns the new state and the mean loss."""
     shuffle_key, steps_key = random.split(_key(replica, _TRAIN, epoch))
     order = _shuffled(replica, shuffle_key)
     own_steps = steps_per_epoch(replica.train_size, settings.batch_size)
-    last = jnp.where(epoch == settings.epochs - 1, replica.tuning.last_epoch_factor, 1.0)
+    factor = jnp.where(last, replica.tuning.last_epoch_factor, 1.0)
 
     def take_step(state: State, number: Int[AnyArray, ""]):
         # Where there are fewer videos than in a batch, some come twice, each time with a window of its own.
         slot = number * settings.batch_size + jnp.arange(settings.batch_size)
         video = order[slot % replica.train_size]
         schedule = settings.optimizer.schedule(epoch, number / own_steps)
-        rate = replica.tuning.learning_rate * last * schedule
+        rate = replica.tuning.learning_rate * factor * schedule
         key = random.fold_in(steps_key, number)
         stepped, loss = _step(network, settings, state, replica, inputs, video, rate, key)
         pending = number < own_steps  # a replica with fewer videos than the longest is done earlier

@@ -232,9 +232,10 @@ class _Run:
         self, state: State, slots: Assignment, inputs: Inputs, number: int
     ) -> tuple[State, np.ndarray, np.ndarray]:
         """Trains and evaluates all slots for one epoch: the new state, and losses and probabilities on the host."""
-        on_devices = self.placement.replicate(np.int32(number))
+        last = np.bool_(number + 1 == self.settings.epochs)
+        epoch, last = self.placement.replicate((np.int32(number), last))
         with jax.transfer_guard("disallow"):  # everything that an epoch needs is on the devices
-            state, losses, probabilities = self._run_epoch(state, slots, inputs, on_devices)
+            state, losses, probabilities = self._run_epoch(state, slots, inputs, epoch, last)
             return state, *self.placement.fetch((losses, probabilities))
 
     def save(self, group: _Pass, state: State, checkpoints: Checkpoints) -> State:
@@ -269,7 +270,7 @@ def _programs(network: Network, settings: Settings, placement: Placement) -> tup
     return (
         placement.map(jax.vmap(initialise, in_axes=(0, None)), in_axes=(0, None)),
         placement.map(
-            _epoch.over_replicas(run_epoch, stacked=2, platform=platform), in_axes=(0, 0, None, None), donate=(0,)
+            _epoch.over_replicas(run_epoch, stacked=2, platform=platform), in_axes=(0, 0, None, None, None), donate=(0,)
         ),
     )
 

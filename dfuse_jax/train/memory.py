@@ -56,7 +56,7 @@ def memory_of_replica(network: Network, settings: Settings, assignment: Assignme
     replica = jax.tree.map(lambda x: x[0], assignment)
     state = jax.eval_shape(functools.partial(_epoch.initialise, network, settings), replica, inputs)
     run = functools.partial(_epoch.run_epoch, network, settings)
-    program = jax.make_jaxpr(run)(state, replica, inputs, np.int32(0))
+    program = jax.make_jaxpr(run)(state, replica, inputs, np.int32(0), np.bool_(False))
     return _bytes(state), _peak(program.jaxpr)
 
 

@@ -86,7 +86,7 @@ def test_a_refused_config_does_not_take_the_folder(tmp_path):
 
 
 def test_interrupted_it_saves_the_epoch_and_says_so(tmp_path):
-    arguments = command("cv", *TINY, "--workdir", tmp_path, "--config.train.epochs=500", "--config.seed=3")
+    arguments = command("cv", *TINY, "--workdir", tmp_path, "--config.train.epochs=500")
     process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 200
     while not list(tmp_path.glob("checkpoints/2")) and time.monotonic() < deadline:
@@ -129,20 +129,9 @@ def test_killed_at_any_moment_and_interrupted_it_ends_with_the_same_numbers(fini
         (["--config.train.epohcs=5"], ["epohcs"]),
         (["--config.train.epochs=many"], ["epochs"]),
         (["--config.train.epochs=0"], ["config.train.epochs is 0", "at least 1"]),
-        (["--config.train.replicas_per_pass=-1"], ["config.train.replicas_per_pass is -1", "at least 0"]),
-        (["--config.train.learning_rate=inf"], ["config.train.learning_rate is inf"]),
-        (["--config.seed=-1"], ["config.seed is -1", "from 0 to"]),
         (["--config.model.blocks=5"], ["config.model.blocks", "pairs"]),
         (["--config.cv.folds=13"], ["13 folds of 12 subjects", "config.cv.folds", "from 2 to 12"]),
         (["--config.train.batch_size=17"], ["config.train.batch_size is 17", "16 videos"]),
-        (
-            ["--config=configs/multihead_attention.py", "--config.model.blocks=((10,2),)"],
-            ["config.model: multihead", "4 heads"],
-        ),
-        (["--config.model.fusion=magic"], ["config.model.fusion", "'magic'", "hadamard"]),
-        (["--config.model.points=3"], ["config.model.points is 3", "478"]),
-        (["--config.model.entry=5"], ["config.model.blocks", "width 5", "bottleneck of 2"]),
-        (["--config.dmarkers.smoothing=mean"], ["config.dmarkers.smoothing", "4253H"]),
         (["--config=configs/hadamard.py:ckplus"], ["ckplus", "uva_nemo"]),
         (["--config=configs/nothing.py"], ["configs/nothing.py"]),
         (["--config=configs/hadamard.py:uva_nemo"], ["UvA-NEMO", "--config.data.dir", "no folder given"]),

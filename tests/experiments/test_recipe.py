@@ -96,6 +96,7 @@ def test_a_field_that_cannot_be_is_named(fields, words):
     ("fields", "words"),
     [
         ({"train.epochs": 0}, r"config\.train\.epochs is 0"),
+        ({"train.replicas_per_pass": -1}, r"config\.train\.replicas_per_pass is -1; it must be at least 0"),
         ({"train.learning_rate": float("inf")}, r"config\.train\.learning_rate is inf"),
         ({"train.optimizer.name": "adam"}, r"config\.train\.optimizer\.name is 'adam'.*adamw, sgd"),
         ({"model.dropout": 1.0}, r"config\.model\.dropout is 1\.0"),

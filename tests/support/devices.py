@@ -89,7 +89,9 @@ def program():
     slots = placement.spread(train.assign(replicas, TUNING))
     inputs = placement.replicate(inputs)
     state = initialise(slots, inputs)
-    text = run_epoch.lower(state, slots, inputs, placement.replicate(np.int32(0))).compile().as_text()
+    text = (
+        run_epoch.lower(state, slots, inputs, *placement.replicate((np.int32(0), np.bool_(False)))).compile().as_text()
+    )
     assert f"num_partitions={len(devices)}" in text, text[:300]
     collectives = re.findall(r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter", text)
     assert not collectives, collectives

@@ -45,9 +45,12 @@ def launch(script, *args, timeout=300):
 
 
 def environment():
-    """One CPU device, whatever the tests themselves run on; what is compiled once serves all scripts of the session."""
+    """One CPU device, whatever the tests themselves run on; what is compiled once serves all scripts of the session.
+
+    Compiling takes most of the time, so little is optimised; tests within the process see the optimised programs.
+    """
     cache = {"JAX_COMPILATION_CACHE_DIR": _CACHE.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    return os.environ | {"JAX_PLATFORMS": "cpu"} | cache
+    return os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"} | cache
 
 
 def refused(done, *words):

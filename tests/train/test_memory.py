@@ -45,7 +45,7 @@ def test_the_estimate_of_a_replicas_memory_is_what_xla_takes():
     one = jax.tree.map(lambda x: x[0], assignment)
     state = jax.eval_shape(functools.partial(epochs.initialise, network, SETTINGS), one, inputs)
     run = jax.jit(functools.partial(epochs.run_epoch, network, SETTINGS), donate_argnums=0)
-    plan = run.lower(state, one, inputs, np.int32(0)).compile().memory_analysis()
+    plan = run.lower(state, one, inputs, np.int32(0), np.bool_(False)).compile().memory_analysis()
     taken = plan.temp_size_in_bytes + plan.output_size_in_bytes
     estimate = sum(memory.memory_of_replica(network, SETTINGS, assignment, inputs))
     assert 0.9 * taken <= estimate <= 1.4 * taken

@@ -17,7 +17,7 @@ from dfuse_jax.systems.dfusesmilenet import Network, find_neighbours
 from dfuse_jax.train import Replica, Settings, Tuning
 
 ENCODER = {"points": 16, "neighbours": 4, "entry": 4, "blocks": ((8, 2),), "curves": 4, "steps": 2, "tokens": 2}
-NETWORK = Network(DFuseSmileNet(**ENCODER, depth=1, time_depth=0, heads=1, head_width=4, mlp=8))
+NETWORK = Network(DFuseSmileNet(**ENCODER, depth=0, time_depth=0, heads=1, head_width=4, mlp=8))
 SETTINGS = Settings(epochs=3, batch_size=4, eval_windows=1)
 TRAINED = [5, 12, 4, 9, 8, 11, 7]  # videos; replicas of a pass take unequally many steps
 
