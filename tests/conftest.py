@@ -1,16 +1,35 @@
 """What several test files share: a finished run, a video of a real face, and its landmarks."""
 
+import fcntl
+import os
+import pathlib
+import pickle
+import tempfile
+
 import pytest
-from scripts import TINY, launch
+from scripts import SESSION, TINY, launch
+
+
+def pytest_configure(config):
+    """Makes a folder for all processes of the session; those that xdist starts inherit the variable that names it."""
+    if SESSION not in os.environ:
+        folder = tempfile.TemporaryDirectory()
+        os.environ[SESSION] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The folder of a finished tiny run, and what the script printed."""
-    directory = tmp_path_factory.mktemp("cv") / "run"
-    done = launch("cv", *TINY, "--workdir", directory)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return directory, done
+def finished():
+    """The folder of a finished tiny run, and what the script printed; the session's first process to ask makes it."""
+    folder = pathlib.Path(os.environ[SESSION])
+    printed = folder / "finished.pickle"
+    with (folder / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            done = launch("cv", *TINY, "--workdir", folder / "finished")
+            assert done.returncode == 0, done.stderr[-3000:]
+            printed.write_bytes(pickle.dumps(done))
+    return folder / "finished", pickle.loads(printed.read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -105,8 +105,8 @@ class _Worker:
         return message
 
     def end(self) -> None:
+        self.process.kill()  # it writes nothing, so nothing is lost; first, as a closed pipe would be an error to it
         self.connection.close()
-        self.process.kill()  # it writes nothing, so nothing is lost
         self.process.communicate()
 
     def _cause_of_death(self) -> str:
@@ -142,7 +142,7 @@ def serve(descriptor: int) -> None:
         pipe.send(error)
         return
     pipe.send(None)
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the process that asked has ended
         while True:
             pipe.send(work(pipe.recv(), _reporter(pipe)))
 

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from scripts import ROOT, TINY, command, environment, launch, refused
+from scripts import ROOT, TINY, TOY, command, environment, launch, refused
 
 
 def rows(directory):
@@ -86,7 +86,9 @@ def test_a_refused_config_does_not_take_the_folder(tmp_path):
 
 
 def test_interrupted_it_saves_the_epoch_and_says_so(tmp_path):
-    arguments = command("cv", *TINY, "--workdir", tmp_path, "--config.train.epochs=500")
+    arguments = command(
+        "cv", *TOY, "--workdir", tmp_path, "--config.train.epochs=500", "--config.train.replicas_per_pass=0"
+    )
     process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 200
     while not list(tmp_path.glob("checkpoints/2")) and time.monotonic() < deadline:
@@ -102,24 +104,31 @@ def test_interrupted_it_saves_the_epoch_and_says_so(tmp_path):
     )  # the last epoch shown is the one saved
 
 
-def test_killed_at_any_moment_and_interrupted_it_ends_with_the_same_numbers(finished, tmp_path):
-    directory, _ = finished
-    arguments = command("cv", *TINY, "--workdir", tmp_path)
+@pytest.mark.parametrize("recipe", [TOY, pytest.param(TINY, marks=pytest.mark.slow)], ids=["toy", "dfusesmilenet"])
+def test_killed_at_any_moment_it_ends_with_the_same_numbers(recipe, tmp_path):
+    arguments = [*recipe, "--config.train.epochs=8", "--workdir"]
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    done = launch("cv", *arguments, undisturbed)
+    assert done.returncode == 0, done.stderr[-3000:]
     for kill_at in (1, 3):  # after the first checkpoint of these numbers has appeared, at whatever moment that is
         process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command("cv", *arguments, killed),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 200
-        while not list(tmp_path.glob(f"checkpoints/{kill_at}*")) and time.monotonic() < deadline:
+        while not list(killed.glob(f"checkpoints/{kill_at}*")) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.kill()
         assert process.wait() == -9
-        assert not (tmp_path / "results.json").exists()
-    done = launch("cv", *TINY, "--workdir", tmp_path)
+        assert not (killed / "results.json").exists()
+    done = launch("cv", *arguments, killed)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "0/4" not in done.stderr.split("compiling")[-1]  # went on, not afresh
-    assert (tmp_path / "predictions.csv").read_bytes() == (directory / "predictions.csv").read_bytes()
-    old, new = (json.loads((d / "results.json").read_text()) for d in (directory, tmp_path))
+    assert "0/8" not in done.stderr.split("compiling")[-1]  # went on, not afresh
+    assert (killed / "predictions.csv").read_bytes() == (undisturbed / "predictions.csv").read_bytes()
+    old, new = (json.loads((folder / "results.json").read_text()) for folder in (undisturbed, killed))
     assert old["protocols"] == new["protocols"]
 
 

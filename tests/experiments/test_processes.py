@@ -11,10 +11,9 @@ import time
 
 import numpy as np
 import pytest
-from scripts import ROOT, TINY, command, environment
+from scripts import ROOT, TINY, TOY, command, environment
 
-SMALL = [*TINY, "--config.model.steps=1", "--config.model.time_depth=0", "--config.train.eval_windows=1"]
-MANY = [*SMALL, "--config.train.replicas_per_pass=8"]  # twelve replicas: two passes
+MANY = [*TOY, "--config.train.replicas_per_pass=8"]  # twelve replicas: two passes
 LONG = [*MANY, "--config.train.epochs=3000"]
 
 
@@ -74,27 +73,41 @@ def predictions(directory):
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
     """The folder of a finished run of one process with one device."""
-    directory = tmp_path_factory.mktemp("single")
-    ((code, _, err),) = ended([start([*MANY, "--workdir", directory])])
+    return alone(tmp_path_factory.mktemp("single"), MANY)
+
+
+def alone(directory, arguments):
+    ((code, _, err),) = ended([start([*arguments, "--workdir", directory])])
     assert code == 0, err[-3000:]
     return directory
 
 
 def test_killed_and_started_again_both_end_as_a_single_process(single, tmp_path):
-    processes = pair(tmp_path)
-    wait_for(tmp_path, "checkpoints/6")  # in the second pass
+    kill_and_compare(tmp_path, MANY, single)
+
+
+@pytest.mark.slow
+def test_so_does_the_papers_network(tmp_path):
+    arguments = [*TINY, "--config.train.replicas_per_pass=8"]
+    kill_and_compare(tmp_path / "two", arguments, alone(tmp_path / "one", arguments))
+
+
+def kill_and_compare(directory, arguments, single):
+    """Kills two processes in the second pass, starts them again, and compares the end with that of one process."""
+    processes = pair(directory, together=arguments)
+    wait_for(directory, "checkpoints/6")  # in the second pass
     for process in processes:
         process.kill()
     ended(processes)
-    assert not (tmp_path / "results.json").exists()
-    (code, out, err), (other_code, other_out, other_err) = ended(pair(tmp_path))
+    assert not (directory / "results.json").exists()
+    (code, out, err), (other_code, other_out, other_err) = ended(pair(directory, together=arguments))
     assert (code, other_code) == (0, 0), err[-2000:] + other_err[-2000:]
     assert "pass 2 of 2" in err and "pass 1 of 2" not in err and "8/8" in err  # went on where it was
     assert "validated" in out and other_out == "" and "epoch" not in other_err  # the first alone says something
-    (rows, probabilities), (expected_rows, expected) = predictions(tmp_path), predictions(single)
+    (rows, probabilities), (expected_rows, expected) = predictions(directory), predictions(single)
     assert rows == expected_rows
     np.testing.assert_allclose(probabilities, expected, rtol=1e-7)
-    accuracies = [json.loads((folder / "results.json").read_text())["protocols"] for folder in (tmp_path, single)]
+    accuracies = [json.loads((folder / "results.json").read_text())["protocols"] for folder in (directory, single)]
     for protocol in ("validated", "final", "peeked"):
         assert accuracies[0][protocol] == accuracies[1][protocol]
 
@@ -125,7 +138,7 @@ def test_an_error_of_one_is_told_by_both(single, tmp_path):
             assert code == 2 and "Traceback" not in err + out
             line = err.strip().splitlines()[-1]
             assert line.startswith("error: ") and all(word in line for word in words), line
-    for code, _, err in ended(slurm([*TINY, "--workdir", single])):  # process 0 finds the folder to be another run's
+    for code, _, err in ended(slurm([*TOY, "--workdir", single])):  # process 0 finds the folder to be another run's
         assert code == 2 and "belongs to a run with another config" in err.strip().splitlines()[-1]
 
 
@@ -159,7 +172,7 @@ def test_when_one_is_killed_the_other_ends(tmp_path, killed):
     ],
 )
 def test_flags_that_cannot_be(arguments, words, tmp_path):
-    ((code, _, err),) = ended([start([*TINY, "--workdir", tmp_path, *arguments])])
+    ((code, _, err),) = ended([start([*TOY, "--workdir", tmp_path, *arguments])])
     line = err.strip().splitlines()[-1]
     assert code == 2 and line.startswith("error: ") and all(word in line for word in words), line
 
@@ -177,7 +190,7 @@ def test_processes_with_different_devices_are_refused(tmp_path):
 @pytest.mark.parametrize("tasks", ["2", ""])
 def test_slurm_variables_without_a_step_are_one_clear_line(tasks, tmp_path):
     """As in an ssh session on an allocated node."""
-    ((code, _, err),) = ended([start([*TINY, "--workdir", tmp_path], SLURM_STEP_NUM_TASKS=tasks)])
+    ((code, _, err),) = ended([start([*TOY, "--workdir", tmp_path], SLURM_STEP_NUM_TASKS=tasks)])
     assert code == 2 and "Traceback" not in err
     line = err.strip().splitlines()[-1]
     assert line.startswith("error: SLURM") and "srun" in line and "unset" in line, line

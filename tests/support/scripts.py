@@ -4,9 +4,8 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
-_CACHE = tempfile.TemporaryDirectory()
+SESSION = "DFUSE_JAX_TESTS"  # the variable that names the folder of a session of tests
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # The smallest cross-validation that has every part: 3 folds of 24 videos, 4 epochs.
@@ -30,6 +29,8 @@ TINY = [
     "--config.train.eval_windows=2",
     "--config.train.checkpoint_every=1",
 ]
+# As small in every other respect, with a network that is traced and compiled in a moment.
+TOY = ["--config=tests/support/toy_recipe.py"]
 
 
 def command(script, *args):
@@ -49,7 +50,8 @@ def environment():
 
     Compiling takes most of the time, so little is optimised; tests within the process see the optimised programs.
     """
-    cache = {"JAX_COMPILATION_CACHE_DIR": _CACHE.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    folder = os.path.join(os.environ[SESSION], "xla")
+    cache = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     return os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"} | cache
 
 

@@ -61,12 +61,14 @@ class PixelNet(nn.Module):
 
     @nn.compact
     def __call__(self, clip, video, *, train=False, dropout=0.0):
-        x = clip["pixels"][..., None]
-        x = nn.relu(nn.Conv(4, (3, 3))(x)).mean(axis=(1, 2, 3))
+        x, precision = clip["pixels"][..., None], {"param_dtype": jnp.result_type(float)}
+        x = nn.relu(nn.Conv(4, (3, 3), **precision)(x)).mean(axis=(1, 2, 3))
         if train:
             kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - dropout, x.shape)
             x = jnp.where(kept, x / (1 - dropout), 0)
-        return Outputs(nn.Dense(1, name="smile")(x)[:, 0], nn.Dense(1, name="length")(x)[:, 0])
+        return Outputs(
+            nn.Dense(1, name="smile", **precision)(x)[:, 0], nn.Dense(1, name="length", **precision)(x)[:, 0]
+        )
 
     @nn.nowrap
     def loss(self, outputs, label, video, params):
@@ -86,23 +88,23 @@ def draw(sample):
     cell = np.minimum((points - low) / (high - low) * SIDE, SIDE - 1).astype(int)
     flat = cell[..., 1] * SIDE + cell[..., 0]
     counts = np.stack([np.bincount(frame, minlength=SIDE * SIDE) for frame in flat])
-    return (counts.reshape(-1, SIDE, SIDE) / 10).astype(np.float32)
+    return (counts.reshape(-1, SIDE, SIDE) / 10).astype(jnp.result_type(float))
 
 
 def pixel_inputs(samples):
     length = np.array([len(sample.landmarks) for sample in samples], np.int32)
     return Inputs(
         per_frame={"pixels": end_to_end((draw(sample) for sample in samples), frames=int(length.sum()))},
-        per_video={"length": length.astype(np.float32)},
+        per_video={"length": length.astype(jnp.result_type(float))},
         first=np.cumsum(length, dtype=np.int32) - length,
         length=length,
-        label=np.array([sample.label or 0 for sample in samples], np.float32),
+        label=np.array([sample.label or 0 for sample in samples], jnp.result_type(float)),
     )
 
 
 def build_pixels(config):
     neural.check(config)
-    shape = functools.partial(jax.ShapeDtypeStruct, dtype=np.float32)
+    shape = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.result_type(float))
     return neural.Neural(
         name="pixels",
         network=PixelNet(),
