@@ -117,3 +117,19 @@ def test_the_public_face():
         assert getattr(dfuse_jax, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'smile'"):
         _ = dfuse_jax.smile
+
+
+@pytest.mark.parametrize(
+    "page", [ROOM.parent / "README.md", *sorted(ROOM.rglob("*.md"))], ids=lambda page: page.parent.name
+)
+def test_pages_name_only_what_exists(page):
+    """Names in back quotes such as `epoch.over_replicas` and `floor.py` are those of modules, and what these define."""
+    modules = {}
+    for path in MODULES:
+        name = path.parent.name if path.stem == "__init__" else path.stem
+        modules[name] = modules.get(name, "") + path.read_text()
+    for module, member in re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", page.read_text()):
+        if member == "py":
+            assert module in modules or (ROOM.parent / "launch" / f"{module}.py").exists(), module
+        elif module in modules:
+            assert re.search(rf"\b{member}\b", modules[module]), f"{module}.{member}"
