@@ -132,4 +132,5 @@ def test_pages_name_only_what_exists(page):
         if member == "py":
             assert module in modules or (ROOM.parent / "launch" / f"{module}.py").exists(), module
         elif module in modules:
-            assert member in modules or re.search(rf"\b{member}\b", modules[module]), f"{module}.{member}"
+            defined = rf'(def|class) {member}\b|"{member}",|^{member} [:=]'
+            assert member in modules or re.search(defined, modules[module], re.MULTILINE), f"{module}.{member}"
