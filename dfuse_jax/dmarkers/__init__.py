@@ -11,11 +11,16 @@ import what they need when they are first used.
 
 What to know of the definition before reading a feature:
 
-* Eq. 6 divides both eyes by the right eye's width in the same frame, as printed. Mirroring a face swaps left and right
-  and changes no cheek or lip feature; it multiplies the eye signal by the ratio of the two eyes' widths.
-* The plane of the head pose runs through the eyes and the tip of the nose, which stands out of the face, so its y axis
-  leans some 45 degrees towards the viewer. "Below" in eq. 6 means along that axis: on real faces the eye signal jumps
-  from about +0.3 to -0.26 when the lid has closed by 20 to 30%, long before it passes the corners of the eye.
+* Eq. 6 of `paper` divides both eyes by the right eye's width in the same frame, as printed. Mirroring a face swaps left
+  and right and changes no cheek or lip feature; it multiplies the eye signal by the ratio of the two eyes' widths. In
+  `robust` mirroring changes no feature.
+* "Below" in eq. 6 is down the face's own vertical. The y axis of the head pose leans towards the viewer by 46.9
+  degrees, as its plane runs through the tip of the nose; along that axis most open eyes of real faces would count as
+  closed. Down the vertical the sign changes when the lid passes the corners of its eye; but eq. 6 is a distance in
+  space, and a lid bulges forward of its corners, so the signal still jumps, from about +0.2 to -0.2. In `robust` a side
+  of the eye is the lid's signed height itself, over that eye's own width, which does not jump.
+* `paper` is read as printed: an invisible re-encoding of a video moves four features in ten. `robust` is made so that
+  they stay; `_robust` says how. It smooths by itself, over 0.1 s, and its phases end between two frames.
 * A step counts as up or down however small it is. A face that is perfectly still, on a head that moves, shows the last
   digits of rounding as movement; landmarks that were tracked or filmed are never that still.
 * A lost face has no features. Where a coordinate of Table 1's points is NaN or infinite, the signals and the head pose
@@ -39,7 +44,7 @@ from typing import TYPE_CHECKING
 from dfuse_jax.dmarkers import _definitions
 from dfuse_jax.dmarkers._batch import compute_batch
 from dfuse_jax.dmarkers._checks import validate
-from dfuse_jax.dmarkers._compute import compute, head_pose, phases, signals
+from dfuse_jax.dmarkers._compute import compute, head_pose, phase_ends, phases, signals
 from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._points import LANDMARKS
@@ -63,6 +68,7 @@ __all__ = [
     "compute",
     "compute_batch",
     "head_pose",
+    "phase_ends",
     "phases",
     "plot",
     "signals",

@@ -45,8 +45,8 @@ def compute_batch(
             hold all of them in memory.
         fps: frames per second, one number or one for each sequence; ignored by `authors`.
         aspect: image height / width, one number or one for each sequence; ignored by `authors`.
-        definition: "paper" or "authors", as for `compute`.
-        smoothing: None or "4253H", as for `compute`.
+        definition: "paper", "robust" or "authors", as for `compute`.
+        smoothing: None, or "4253H" (not for "robust"), as for `compute`.
 
     Returns:
         [N, 225] in JAX's precision, in the order of FEATURE_NAMES. A row is NaN where `compute` gives NaN.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from dfuse_jax.dmarkers._checks import put_number
 from dfuse_jax.dmarkers._definitions import DEFINITIONS, SMOOTHERS, check_options
-from dfuse_jax.dmarkers._phases import inside
+from dfuse_jax.dmarkers._phases import Ends, shares
 from dfuse_jax.dmarkers._points import check_shape, to_points
 from dfuse_jax.dmarkers._pose import metric, pose, positive
 from dfuse_jax.dmarkers._signals import REGIONS, Signals
@@ -36,8 +36,10 @@ def signals(
             min-max scaled as the published code does.
         length: the first `length` frames count (default: all T); what the others hold is of no consequence.
         aspect: image height / width; ignored by `authors`.
-        definition: "paper", or "authors" for the published code's.
-        smoothing: None, or "4253H" for the running-median smoother 4253H, twice, of the three mean signals.
+        definition: "paper"; "robust", whose eye signal is the lids' signed height; or "authors" for the published
+            code's.
+        smoothing: None, or "4253H" for the running-median smoother 4253H, twice, of the three mean signals. "robust"
+            takes None alone: it smooths when it computes phases and features, and its signals are as they are.
 
     Returns:
         Signals of [3, T] each, in the order of REGIONS. From frame `length` on they repeat frame 0's values.
@@ -75,33 +77,77 @@ def _compiled_signals(
 
 
 def phases(
-    lip: Float[ArrayLike, " frames"], *, length: ArrayLike | None = None, definition: str = "paper"
+    lip: Float[ArrayLike, " frames"],
+    fps: ArrayLike | None = None,
+    *,
+    length: ArrayLike | None = None,
+    definition: str = "paper",
 ) -> Bool[Array, "3 frames"]:
     """Finds the frames of onset, apex and offset in the lip signal.
 
     Args:
         lip: [T], D_lip: `signals(...).mean[2]`.
+        fps: frames per second, which "robust" alone needs.
         length: the first `length` frames count (default: all T).
-        definition: "paper", or "authors" for the published code's reading of a run.
+        definition: "paper"; "robust", whose phases are intervals of time (`phase_ends`): a frame belongs to a phase if
+            at least half of it lies within; or "authors" for the published code's reading of a run.
 
     Returns:
         [3, T] booleans in the order of PHASES. A phase that does not exist has no frame; none exists in a signal that
-        is NaN or infinite in a frame that counts.
+        is NaN or infinite in a frame that counts, or for "robust" at a frame rate that is not a positive number.
 
     Raises:
-        ValueError: for a wrong shape or an unknown definition.
+        ValueError: for a wrong shape, an unknown definition or a missing frame rate.
     """
+    return shares(_ends(lip, fps, length=length, definition=definition), len(lip)) >= 0.5
+
+
+def phase_ends(
+    lip: Float[ArrayLike, " frames"],
+    fps: ArrayLike | None = None,
+    *,
+    length: ArrayLike | None = None,
+    definition: str = "paper",
+) -> Float[Array, "3 2"]:
+    """Finds where onset, apex and offset begin and end, in frames and fractions of a frame.
+
+    Frame t stands for the time from t - 1/2 to t + 1/2: a phase of the frames 3 to 5 begins at 2.5 and ends at 5.5.
+
+    Args:
+        lip: [T], D_lip: `signals(...).mean[2]`.
+        fps: frames per second, which "robust" alone needs.
+        length: the first `length` frames count (default: all T).
+        definition: "paper", "robust" or "authors", as for `phases`.
+
+    Returns:
+        [3, 2], begin and end in the order of PHASES, NaN where a phase does not exist.
+
+    Raises:
+        ValueError: for a wrong shape, an unknown definition or a missing frame rate.
+    """
+    ends = _ends(lip, fps, length=length, definition=definition)
+    return jnp.where(ends.exists[:, None], jnp.stack([ends.begin, ends.end], axis=1), jnp.nan)
+
+
+def _ends(lip: ArrayLike, fps: ArrayLike | None, *, length: ArrayLike | None, definition: str) -> Ends:
     check_options(definition=definition)
     lip = jnp.asarray(lip)
     if lip.ndim != 1 or lip.shape[0] == 0:
         raise ValueError(f"the lip signal has shape {lip.shape}, expected [T] with T >= 1.")
-    length = put_number("length", len(lip) if length is None else length)
-    return _compiled_phases(lip, length, definition=definition)
+    if fps is None and DEFINITIONS[definition].smooths:
+        raise ValueError(f"the definition {definition!r} needs the frame rate: give fps, in frames per second.")
+    return _compiled_ends(
+        lip,
+        put_number("fps", 1.0 if fps is None else fps),
+        put_number("length", len(lip) if length is None else length),
+        definition=definition,
+    )
 
 
 @functools.partial(jax.jit, static_argnames="definition")
-def _compiled_phases(lip: Array, length: ArrayLike, *, definition: str) -> Array:
-    return inside(DEFINITIONS[definition].phases(lip, length), len(lip))
+def _compiled_ends(lip: Array, fps: ArrayLike, length: ArrayLike, *, definition: str) -> Ends:
+    lip = lip if jnp.issubdtype(lip.dtype, jnp.floating) else lip.astype(float)
+    return DEFINITIONS[definition].ends(lip, length, positive(fps, lip.dtype))
 
 
 def compute(
@@ -124,10 +170,11 @@ def compute(
         fps: frames per second, omega of Table 2; ignored by `authors`.
         length: the first `length` frames count (default: all T); what the others hold is of no consequence.
         aspect: image height / width; ignored by `authors`.
-        definition: "paper", or "authors" for the published code's, for parity only: it removes no head pose, knows no
-            frame rate, and its features 25 are 0.
+        definition: "paper"; "robust", whose features mean the same after the video was encoded once more; or "authors"
+            for the published code's, for parity only: it removes no head pose, knows no frame rate, and its features 25
+            are 0.
         smoothing: None, or "4253H" (Velleman 1980): real landmarks jitter, and a strictly monotone run ends at the
-            first jitter.
+            first jitter. "robust" takes None alone, as it smooths over seconds.
 
     Returns:
         [225] in the landmarks' precision: region (eye, cheek, lip), phase (onset, apex, offset), Table 2's 25 values.
@@ -167,7 +214,7 @@ def compiled_features(
     curves = _compiled_signals(landmarks, length, aspect, definition=definition, smoothing=smoothing)
     lip = curves.mean[REGIONS.index("lip")]
     omega = positive(fps if rules.knows_frame_rate else 1, lip.dtype)
-    features = rules.describe(curves, rules.phases(lip, length), omega).reshape(-1)
+    features = rules.features(curves, length, omega).reshape(-1)
     # A frame that cannot be used has no signal of any region; one tells.
     usable = jnp.isfinite(lip).all() & jnp.isfinite(omega)
     return jnp.where(usable, features, jnp.nan)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from dfuse_jax.dmarkers._phases import PHASES, Spans, inside
+from dfuse_jax.dmarkers._phases import PHASES, Spans, inside, spans
 from dfuse_jax.dmarkers._pose import ratio, square_root
 from dfuse_jax.dmarkers._signals import REGIONS, Signals
 
@@ -55,7 +55,7 @@ class Sums(NamedTuple):
         n_down: 1 where D falls: eta(D-) and eta(V-).
         n_gain: 1 where the speed grows: eta(A+).
         n_loss: 1 where the speed shrinks: eta(A-).
-        deviation: D less its value in the phase's first frame.
+        deviation: D less its value at the phase's beginning.
         squared_deviation: the square of that.
         d_up: D+.
         d_down: |D-|.
@@ -91,6 +91,14 @@ class Maxima(NamedTuple):
     v_down: Array
     a_gain: Array
     a_loss: Array
+
+
+def run_features(
+    signals: Signals, length: ArrayLike, fps: Array, *, overshoot: bool = False, **options: bool
+) -> Float[Array, "3 3 25"]:
+    """Computes Table 2 in the longest runs of the lip signal: `spans` with `overshoot`, `describe` with the options."""
+    phases = spans(signals.mean[REGIONS.index("lip")], length, overshoot=overshoot)
+    return describe(signals, phases, fps, **options)
 
 
 def describe(
@@ -133,7 +141,7 @@ def describe(
 
     v_up, v_down = subset(up, v), subset(down, -v)
     a_gain, a_loss = subset(gain, a), subset(loss, -a)
-    total, largest = _over_frames(
+    total, largest = over_frames(
         Sums(
             n_up=subset(up, 1),
             n_down=subset(down, 1),
@@ -159,14 +167,35 @@ def describe(
         ),
     )
     n = jnp.broadcast_to((phases.stop - phases.start).astype(d.dtype)[None], first.shape)
-    reference = jnp.where(n > 0, first, 0)
+    return table(total, largest, n=n, reference=jnp.where(n > 0, first, 0), omega=fps, compare_sides=compare_sides)
+
+
+def table(
+    total: Sums,
+    largest: Maxima,
+    *,
+    n: Float[Array, "3 3"],
+    reference: Float[Array, "3 3"],
+    omega: Array,
+    compare_sides: bool = True,
+) -> Float[Array, "3 3 25"]:
+    """Returns Table 2's values, in the order of VALUES, of what was added up over every region's phases.
+
+    Args:
+        total: sums over a phase's frames, [region, phase] each.
+        largest: maxima over them; `deviation` is -inf or any number where a phase does not exist.
+        n: eta(D), how many frames a phase has.
+        reference: the value from which deviations are counted, 0 where a phase does not exist.
+        omega: frames per second; 1 if all sums are integrals over seconds.
+        compare_sides: whether value 25 compares D_L with D_R; it is 0 otherwise.
+    """
     mean_deviation = ratio(total.deviation, n)
     net, both = total.d_up - total.d_down, total.d_up + total.d_down
     values = {
         # Duration: eta(D+) / omega, eta(D-) / omega, eta(D) / omega
-        "duration_increasing": ratio(total.n_up, fps),
-        "duration_decreasing": ratio(total.n_down, fps),
-        "duration": ratio(n, fps),
+        "duration_increasing": ratio(total.n_up, omega),
+        "duration_decreasing": ratio(total.n_down, omega),
+        "duration": ratio(n, omega),
         # Duration Ratio: eta(D+) / eta(D), eta(D-) / eta(D)
         "duration_ratio_increasing": ratio(total.n_up, n),
         "duration_ratio_decreasing": ratio(total.n_down, n),
@@ -199,7 +228,7 @@ def describe(
         "acceleration_mean_increasing": ratio(total.a_gain, total.n_gain),
         "acceleration_mean_decreasing": ratio(total.a_loss, total.n_loss),
         # Ampl. Duration Ratio: (sum D+ - sum |D-|) omega / eta(D)
-        "amplitude_duration_ratio": ratio(net * fps, n),
+        "amplitude_duration_ratio": ratio(net * omega, n),
         # Ampl. Difference: |sum D_L - sum D_R| / eta(D)
         "amplitude_difference": ratio(jnp.abs(total.sides), n) if compare_sides else jnp.zeros_like(n),
     }
@@ -207,7 +236,7 @@ def describe(
 
 
 @jax.custom_jvp
-def _over_frames(sums: Sums, maxima: Maxima) -> tuple[Sums, Maxima]:
+def over_frames(sums: Sums, maxima: Maxima) -> tuple[Sums, Maxima]:
     """Sums and maxima over the last axis of arrays of one shape, all in one pass over the frames."""
     zero, least = (jnp.array(x, sums.n_up.dtype) for x in (0, -jnp.inf))
     initial = jax.tree.map(lambda _: zero, sums), jax.tree.map(lambda _: least, maxima)
@@ -219,7 +248,7 @@ def _merge(a: tuple[Sums, Maxima], b: tuple[Sums, Maxima]) -> tuple[Sums, Maxima
     return jax.tree.map(jnp.add, a[0], b[0]), jax.tree.map(jnp.maximum, a[1], b[1])
 
 
-@_over_frames.defjvp
+@over_frames.defjvp
 def _over_frames_jvp(
     primals: tuple[Sums, Maxima], tangents: tuple[Sums, Maxima]
 ) -> tuple[tuple[Sums, Maxima], tuple[Sums, Maxima]]:
@@ -228,7 +257,7 @@ def _over_frames_jvp(
     _, maxima = primals
     sums_dot, maxima_dot = tangents
     change = jax.tree.map(functools.partial(jnp.sum, axis=-1), sums_dot), jax.tree.map(_at_largest, maxima_dot, maxima)
-    return _over_frames(*primals), change
+    return over_frames(*primals), change
 
 
 def _at_largest(x: Array, values: Array) -> Array:

@@ -1,4 +1,7 @@
-"""Onset, apex and offset: the longest rise of the lip corners, the longest fall, and what lies between [30]."""
+"""Onset, apex and offset of `paper`: the longest rise of the lip corners, the longest fall, what lies between [30].
+
+A frame stands for the time from half a frame before it to half a frame after it, and a phase for an interval of time.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,36 @@ class Spans(NamedTuple):
 
     start: Int[Array, " 3"]
     stop: Int[Array, " 3"]
+
+
+class Ends(NamedTuple):
+    """Where the phases begin and end, in frames and fractions of a frame, [3] each in the order of PHASES.
+
+    Attributes:
+        begin: frame 0 is at 0, and stands for -0.5 to 0.5.
+        end: of the phase, not before `begin`.
+        exists: where it is False, the other two are of no consequence.
+    """
+
+    begin: Float[Array, " 3"]
+    end: Float[Array, " 3"]
+    exists: Bool[Array, " 3"]
+
+
+def shares(ends: Ends, frames: int) -> Float[Array, "3 frames"]:
+    """Returns the share of every frame from 0 to `frames` - 1 that lies within each phase."""
+    frame = jnp.arange(frames, dtype=ends.begin.dtype)[None]
+    begin, end = ends.begin[:, None], ends.end[:, None]
+    share = jnp.clip(jnp.minimum(frame + 0.5, end) - jnp.maximum(frame - 0.5, begin), 0, 1)
+    return jnp.where(ends.exists[:, None], share, 0)
+
+
+def run_ends(lip: Float[Array, " frames"], length: ArrayLike, fps: ArrayLike, *, overshoot: bool = False) -> Ends:
+    """Returns the intervals that the frames of `spans` stand for."""
+    del fps  # runs are counted in frames
+    phases = spans(lip, length, overshoot=overshoot)
+    begin, end = (number.astype(lip.dtype) - 0.5 for number in phases)
+    return Ends(begin=begin, end=end, exists=phases.stop > phases.start)
 
 
 def spans(lip: Float[Array, " frames"], length: ArrayLike, *, overshoot: bool = False) -> Spans:

@@ -7,6 +7,7 @@ vectorises over, and no small matrix product is left to a library. NaN passes th
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     Vector = tuple[Float[Array, " frames"], ...]
 
+# The angle between the face's vertical and the line from the eyes' middle to the nose tip, in MediaPipe's canonical
+# face model (points 33, 133, 362, 263 and 1).
+TILT = math.radians(46.9)
 NEAR = 1e-6  # distances below this share of the head's size (or of the eyes' distance) are rounding: they count as 0
 
 
@@ -28,8 +32,8 @@ class Pose(NamedTuple):
     Attributes:
         points: [11, 3, T], Table 1's points; the longest side of the box around them is 1.
         centre: the point halfway between the eyes.
-        axes: three vectors of length 1: x from the right eye to the left, y down the face, z out of the plane of eyes
-            and nose tip. Where a head has no pose they are 0.
+        axes: three vectors of length 1: x from the right eye to the left, y from the eyes to the nose tip, z out of
+            the plane of both. Where a head has no pose they are 0.
         width: [T], the distance of the eyes' centres in units of the head, 0 where it has no pose.
     """
 
@@ -37,6 +41,12 @@ class Pose(NamedTuple):
     centre: Vector
     axes: tuple[Vector, Vector, Vector]
     width: Float[Array, " frames"]
+
+    @property
+    def vertical(self) -> Vector:
+        """The direction down the face: y turned by TILT about x, away from the nose; 0 where a head has no pose."""
+        _, y, z = self.axes
+        return tuple(math.cos(TILT) * b + math.sin(TILT) * c for b, c in zip(y, z, strict=True))
 
     def in_image(self, number: int) -> Vector:
         """Returns the paper's p_number along the image's axes."""

@@ -43,6 +43,24 @@ def paper(points: Float[Array, "frames 11 3"], aspect: ArrayLike) -> Signals:
     )
 
 
+def robust(points: Float[Array, "frames 11 3"], aspect: ArrayLike) -> Signals:
+    """Computes eqs. 5 and 7, and instead of eq. 6 the signed height of each lid over its own eye's width.
+
+    Gamma of eq. 6 turns the sign of a distance that is not 0, as a lid bulges forward of its corners, so that signal
+    jumps. The height above the corners along the face's vertical does not.
+
+    Args:
+        points: [T, 11, 3] in MediaPipe's coordinates.
+        aspect: image height / width; brings y to the scale of x and z.
+    """
+    head = pose(metric(points, aspect))
+    return _join(
+        eye=(_lid_height(head, outer=1, lid=2, inner=3), _lid_height(head, outer=6, lid=5, inner=4)),
+        cheek=_movements(right=head.in_face(7), left=head.in_face(8)),
+        lip=_movements(right=head.in_face(10), left=head.in_face(11)),
+    )
+
+
 def authors(points: Float[Array, "frames 11 3"], aspect: ArrayLike) -> Signals:
     """Computes the published code's signals: x and y of min-max scaled points as they are, without a pose step."""
     del aspect  # the published code does not know the image's size
@@ -71,18 +89,26 @@ def _join(*, eye: Sides, cheek: Sides, lip: Sides) -> Signals:
 
 
 def _apertures(head: Pose) -> Sides:
-    """Computes eq. 6. Both eyes are measured by the right one's width in the same frame: of the pose only y matters."""
+    """Computes eq. 6. Both eyes are measured by the right one's width in that frame; "below" is down the vertical."""
     outer_right, right_lid, inner_right = head.in_image(1), head.in_image(2), head.in_image(3)
     inner_left, left_lid, outer_left = head.in_image(4), head.in_image(5), head.in_image(6)
     width = zero_below(norm(between(outer_right, inner_right)), NEAR)
     width = jnp.where(head.width <= 0, 0, width)
     right = between(midpoint(outer_right, inner_right), right_lid)
     left = between(midpoint(inner_left, outer_left), left_lid)
-    _, down, _ = head.axes
+    down = head.vertical
     return (
         ratio(_signed_norm(right, down=dot(down, right)), width),
         ratio(_signed_norm(left, down=dot(down, left)), width),
     )
+
+
+def _lid_height(head: Pose, *, outer: int, lid: int, inner: int) -> Float[Array, " frames"]:
+    """Returns how far a lid stands above the midpoint of its eye's corners, over that eye's width in the same frame."""
+    corners = head.in_image(outer), head.in_image(inner)
+    width = zero_below(norm(between(*corners)), NEAR)
+    width = jnp.where(head.width <= 0, 0, width)
+    return ratio(-dot(head.vertical, between(midpoint(*corners), head.in_image(lid))), width)
 
 
 def _signed_norm(lid: Vector, *, down: Array) -> Array:

@@ -43,6 +43,11 @@ def posed(frame, aspect):
     return {i: np.array([e_x @ (q - middle), e_y @ (q - middle), e_z @ (q - middle)]) * scale for i, q in p.items()}
 
 
+# Down the face in the axes of `posed`: tau = 46.9 degrees from e_y, which runs to the nose tip, towards e_z.
+TAU = math.radians(46.9)
+DOWN = np.array([0.0, math.cos(TAU), math.sin(TAU)])
+
+
 def length(vector):
     return math.sqrt(sum(float(v) ** 2 for v in vector))
 
@@ -57,7 +62,7 @@ def signals(landmarks, aspect=1.0):
     for p in frames:
         for side, (outer, lid, inner) in enumerate([(1, 2, 3), (4, 5, 6)]):
             centre = (p[outer] + p[inner]) / 2
-            sign = -1 if p[lid][1] > centre[1] else 1  # y points down: a larger y lies below
+            sign = -1 if DOWN @ (p[lid] - centre) > 0 else 1
             sides["eye"][side].append(ratio(sign * length(centre - p[lid]), length(p[1] - p[3])))
         for side, cheek in enumerate([7, 8]):
             sides["cheek"][side].append(ratio(length(cheeks - p[cheek]), length(first[7] - first[8])))

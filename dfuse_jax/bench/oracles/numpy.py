@@ -30,7 +30,8 @@ def signals(points, aspect):
     p = ratio(100 * ((points - middle[..., None, :]) @ axes), width[..., None])
     corners = p[..., [0, 3], :] / 2 + p[..., [2, 5], :] / 2
     lids = p[..., [1, 4], :]
-    eye = np.where(lids[..., 1] > corners[..., 1], -1, 1) * np.linalg.norm(lids - corners, axis=-1)
+    down = np.array([0, np.cos(np.radians(46.9)), np.sin(np.radians(46.9))], p.dtype)  # the face's vertical
+    eye = np.where((lids - corners) @ down > 0, -1, 1) * np.linalg.norm(lids - corners, axis=-1)
     sides = [ratio(eye, np.linalg.norm(p[..., 0, :] - p[..., 2, :], axis=-1)[..., None])]
     for pair in (p[..., 6:8, :], p[..., 9:11, :]):
         apart = np.linalg.norm(pair[:, :1, 0] - pair[:, :1, 1], axis=-1)[..., None]

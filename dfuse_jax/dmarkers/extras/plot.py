@@ -9,13 +9,13 @@ import numpy as np
 
 from dfuse_jax import plotting
 from dfuse_jax.dmarkers._checks import validate
-from dfuse_jax.dmarkers._compute import head_pose, phases, signals
+from dfuse_jax.dmarkers._compute import head_pose, phase_ends, signals
 from dfuse_jax.dmarkers._definitions import DEFINITIONS, check_options
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._signals import REGIONS
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Float
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
@@ -38,6 +38,7 @@ def plot(
     """Draws the three signals over time with onset, apex and offset shaded, and the head pose, as a PNG.
 
     The thick line is the mean of the two sides, smoothed if asked for: what the features are computed from. For
+    `robust`, which smooths over seconds, it is the mean as it is. For
     `authors` there is no head pose: that definition reads scaled landmarks, in which angles are not those of the head.
 
     Args:
@@ -46,8 +47,8 @@ def plot(
         fps: frames per second.
         length: the first `length` frames are drawn (default: all T).
         aspect: image height / width.
-        definition: "paper" or "authors", as for `compute`.
-        smoothing: None or "4253H", as for `compute`.
+        definition: "paper", "robust" or "authors", as for `compute`.
+        smoothing: None, or "4253H" (not for "robust"), as for `compute`.
         title: of the figure.
 
     Raises:
@@ -57,13 +58,13 @@ def plot(
     validate(landmarks, fps, length=length, aspect=aspect)
     landmarks = np.asarray(landmarks)[:length]
     curves = signals(landmarks, aspect=aspect, definition=definition, smoothing=smoothing)
-    shaded = np.asarray(phases(curves.mean[REGIONS.index("lip")], definition=definition))
+    ends = np.asarray(phase_ends(curves.mean[REGIONS.index("lip")], fps, definition=definition))
     time = np.arange(len(landmarks)) / fps
     shows_pose = DEFINITIONS[definition].removes_head_pose
     panels = len(REGIONS) + shows_pose
     figure, axes = plotting.stacked_axes(panels, HEIGHT * panels)
     for region, (axis, name) in enumerate(zip(axes, REGIONS, strict=False)):
-        _shade(axis, shaded, fps)
+        _shade(axis, ends / fps)
         for side, style in LINES.items():
             axis.plot(time, np.asarray(getattr(curves, side)[region]), color="black", label=side, **style)
         axis.set_ylabel(f"{name}\n(ratio of distances)", fontsize=9)
@@ -79,12 +80,10 @@ def plot(
     plotting.save(path, figure, title)
 
 
-def _shade(axis: Axes, shaded: Bool[np.ndarray, "3 frames"], fps: float) -> None:
-    """Draws every phase as a band; a frame stands for the time around it, so a phase of one frame has a width."""
-    for name, frames in zip(PHASES, shaded, strict=True):
-        (numbers,) = np.nonzero(frames)
-        if len(numbers):
-            start, stop = (numbers[0] - 0.5) / fps, (numbers[-1] + 0.5) / fps
+def _shade(axis: Axes, ends: Float[np.ndarray, "3 2"]) -> None:
+    """Draws every phase as a band, from begin to end in seconds."""
+    for name, (start, stop) in zip(PHASES, ends, strict=True):
+        if np.isfinite(start):
             axis.axvspan(start, stop, color=plotting.PHASES[name], alpha=0.25, linewidth=0, label=name)
 
 

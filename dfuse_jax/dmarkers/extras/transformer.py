@@ -28,11 +28,12 @@ class DMarkers(TransformerMixin, BaseEstimator):
     Args:
         fps: frames per second, where a sequence does not say (default 25).
         aspect: image height / width, where a sequence does not say.
-        definition: "paper" or "authors", as for `compute`.
-        smoothing: "4253H" (the default, made for whole videos), or None.
+        definition: "paper", "robust" or "authors", as for `compute`.
+        smoothing: "4253H" or None, as for `compute`; "default" is "4253H", which is made for whole videos, and None for
+            "robust", which smooths by itself.
     """
 
-    def __init__(self, fps=25.0, aspect=1.0, definition="paper", smoothing="4253H"):
+    def __init__(self, fps=25.0, aspect=1.0, definition="paper", smoothing="default"):
         self.fps = fps
         self.aspect = aspect
         self.definition = definition
@@ -65,7 +66,10 @@ class DMarkers(TransformerMixin, BaseEstimator):
             points.append(select(landmarks))
             rates.append(fps)
             aspects.append(aspect)
-        return compute_batch(points, rates, aspect=aspects, definition=self.definition, smoothing=self.smoothing)
+        smoothing = self.smoothing
+        if smoothing == "default":
+            smoothing = None if self.definition == "robust" else "4253H"
+        return compute_batch(points, rates, aspect=aspects, definition=self.definition, smoothing=smoothing)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Returns the names of the 225 columns."""
