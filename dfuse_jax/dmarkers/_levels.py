@@ -59,7 +59,7 @@ def _last_rise(share: Float[Array, " frames"], before: Bool[Array, " frames"]) -
     """Returns where the last rise from LOW to HIGH begins and ends, in the frames `before` the peak (with it)."""
     lowest_ahead = lax.cummin(jnp.where(before, share, 2), reverse=True)
     begin = _position(lowest_ahead, LOW)
-    highest_so_far = lax.cummax(jnp.where(before & (lowest_ahead >= LOW), share, jnp.minimum(share, LOW)))
+    highest_so_far = lax.cummax(jnp.where(before & (lowest_ahead >= LOW), share, lowest_ahead))
     return begin, jnp.maximum(begin, _position(highest_so_far, HIGH))
 
 
