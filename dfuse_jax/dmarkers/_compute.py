@@ -99,7 +99,7 @@ def phases(
     Raises:
         ValueError: for a wrong shape, an unknown definition or a missing frame rate.
     """
-    return shares(_ends(lip, fps, length=length, definition=definition), len(lip)) >= 0.5
+    return _compiled_phases(*_read_lip(lip, fps, length=length, definition=definition), definition=definition)
 
 
 def phase_ends(
@@ -125,27 +125,38 @@ def phase_ends(
     Raises:
         ValueError: for a wrong shape, an unknown definition or a missing frame rate.
     """
-    ends = _ends(lip, fps, length=length, definition=definition)
-    return jnp.where(ends.exists[:, None], jnp.stack([ends.begin, ends.end], axis=1), jnp.nan)
+    return _compiled_phase_ends(*_read_lip(lip, fps, length=length, definition=definition), definition=definition)
 
 
-def _ends(lip: ArrayLike, fps: ArrayLike | None, *, length: ArrayLike | None, definition: str) -> Ends:
+def _read_lip(
+    lip: ArrayLike, fps: ArrayLike | None, *, length: ArrayLike | None, definition: str
+) -> tuple[Array, Array, Array]:
+    """Returns lip signal, frame rate (1 where none is needed) and length on the device, checked."""
     check_options(definition=definition)
     lip = jnp.asarray(lip)
     if lip.ndim != 1 or lip.shape[0] == 0:
         raise ValueError(f"the lip signal has shape {lip.shape}, expected [T] with T >= 1.")
     if fps is None and DEFINITIONS[definition].smooths:
         raise ValueError(f"the definition {definition!r} needs the frame rate: give fps, in frames per second.")
-    return _compiled_ends(
+    return (
         lip,
         put_number("fps", 1.0 if fps is None else fps),
         put_number("length", len(lip) if length is None else length),
-        definition=definition,
     )
 
 
 @functools.partial(jax.jit, static_argnames="definition")
-def _compiled_ends(lip: Array, fps: ArrayLike, length: ArrayLike, *, definition: str) -> Ends:
+def _compiled_phases(lip: Array, fps: Array, length: Array, *, definition: str) -> Array:
+    return shares(_find_ends(lip, fps, length, definition), len(lip)) >= 0.5
+
+
+@functools.partial(jax.jit, static_argnames="definition")
+def _compiled_phase_ends(lip: Array, fps: Array, length: Array, *, definition: str) -> Array:
+    ends = _find_ends(lip, fps, length, definition)
+    return jnp.where(ends.exists[:, None], jnp.stack([ends.begin, ends.end], axis=1), jnp.nan)
+
+
+def _find_ends(lip: Array, fps: Array, length: Array, definition: str) -> Ends:
     lip = lip if jnp.issubdtype(lip.dtype, jnp.floating) else lip.astype(float)
     return DEFINITIONS[definition].ends(lip, length, positive(fps, lip.dtype))
 

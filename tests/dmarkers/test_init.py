@@ -48,7 +48,7 @@ def test_unknown_names_and_options_are_refused():
         lambda **options: dmarkers.DMarkers(**options).fit_transform([smile([1, 2])]),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match="unknown definition 'book'; known: paper, authors"):
+        with pytest.raises(ValueError, match="unknown definition 'book'; known: paper, robust, authors"):
             call(definition="book")
         with pytest.raises(ValueError, match="unknown smoothing '3R'"):
             call(smoothing="3R")

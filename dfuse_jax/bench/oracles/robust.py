@@ -21,13 +21,13 @@ def features(landmarks, fps, aspect=1.0):
     sides = robust_signals(landmarks, aspect)
     lines = {}
     for region, (right, left) in sides.items():
-        d, v = fitted([(r + l) / 2 for r, l in zip(right, left, strict=True)], fps)
+        d, v = fitted([(x + y) / 2 for x, y in zip(right, left, strict=True)], fps)
         _, a = fitted(v, fps)
         lines[region] = d, v, a
     intervals = phases(lines["lip"][0])
     values = []
     for region in ("eye", "cheek", "lip"):
-        difference = [l - r for r, l in zip(*sides[region], strict=True)]
+        difference = [left - right for right, left in zip(*sides[region], strict=True)]
         for interval in intervals:
             values += table(*lines[region], difference, interval, fps) if interval else [0.0] * 25
     return np.array(values)
