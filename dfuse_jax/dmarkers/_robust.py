@@ -29,7 +29,8 @@ STILL = 0.2  # 1/s: the speed of a tracker's error; speeds well below it have no
 def robust_ends(lip: Float[Array, " frames"], length: ArrayLike, fps: Array, *, scale: float = SCALE) -> Ends:
     """Finds the phases in the lip signal as it is, not smoothed."""
     smooth, _ = fit_lines(lip[None], length, scale * fps)
-    return level_ends(smooth[0], length)
+    ends = level_ends(smooth[0], length)
+    return ends._replace(exists=ends.exists & jnp.isfinite(fps))
 
 
 def robust_features(

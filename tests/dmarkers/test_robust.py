@@ -33,7 +33,7 @@ def test_sequences_agree_with_the_reading_in_plain_python():
     rng = np.random.default_rng(0)
     kinds = ["smooth", "jittery", "tied", "wild"]
     exist = np.zeros(3, int)
-    for number in range(48):
+    for number in range(72):
         points = rough(rng, int(rng.integers(1, FRAMES + 1)), kinds[number % 4])
         fps, aspect = rng.uniform(5, 100), rng.uniform(0.4, 2)
         expected = reading.features(points, fps, aspect)
