@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dfuse_jax.bench.oracles import loops
+from dfuse_jax.bench.oracles import loops, robust
 from dfuse_jax.bench.oracles import numpy as vectorised
 from dfuse_jax.bench.timing import bandwidth, best
 from dfuse_jax.constants import NUM_DMARKERS
@@ -29,11 +29,17 @@ NUMPY_CHUNK = 64  # sequences: small enough for the cache
 
 
 class Size(NamedTuple):
-    """How many sequences of how many frames at most, and how they are smoothed."""
+    """How many sequences of how many frames at most, and how they are measured."""
 
     count: int
     frames: int
     smoothing: str | None = None
+    definition: str = "paper"
+
+    @property
+    def options(self) -> dict[str, str | None]:
+        """What `compute` takes."""
+        return {"definition": self.definition, "smoothing": self.smoothing}
 
 
 FULL = {
@@ -41,9 +47,15 @@ FULL = {
     "clips": Size(4096, CLIP),
     "videos": Size(1240, 400),
     "videos, smoothed": Size(1240, 400, "4253H"),
+    "clips, robust": Size(4096, CLIP, definition="robust"),
+    "videos, robust": Size(1240, 400, definition="robust"),
 }
 FULL_BATCH = Size(1240, 720, "4253H")
-QUICK = {"clip batch": Size(16, CLIP), "videos, smoothed": Size(20, 60, "4253H")}
+QUICK = {
+    "clip batch": Size(16, CLIP),
+    "videos, smoothed": Size(20, 60, "4253H"),
+    "videos, robust": Size(20, 60, definition="robust"),
+}
 QUICK_BATCH = Size(20, 60, "4253H")
 
 
@@ -73,26 +85,28 @@ def make_sequences(count: int, frames: int, *, seed: int = 0) -> Sequences:
     )
 
 
-def time_on_device(device: jax.Device, data: Sequences, smoothing: str | None, seconds: float) -> dict[str, float]:
+def time_on_device(device: jax.Device, data: Sequences, size: Size, seconds: float) -> dict[str, float]:
     """Times JAX on one device, its inputs already there: seconds to compile and for a call."""
     arguments = jax.device_put(tuple(data), device)
     start = time.perf_counter()
-    compiled = compute_padded.lower(*arguments, smoothing=smoothing).compile()
+    compiled = compute_padded.lower(*arguments, **size.options).compile()
     compile_s = time.perf_counter() - start
     compiled(*arguments).block_until_ready()
     return {"compile_s": compile_s, "call_s": best(lambda: compiled(*arguments).block_until_ready(), seconds)}
 
 
-def loop_rate(data: Sequences, smoothing: str | None, seconds: float) -> float:
+def loop_rate(data: Sequences, size: Size, seconds: float) -> float:
     """Returns sequences a second of the reading loop by loop, measured on a few of them."""
-    few = [
-        (data.points[i, : data.length[i]], data.fps[i], data.aspect[i], smoothing) for i in range(min(4, len(data.fps)))
-    ]
-    return len(few) / best(lambda: [loops.features(*sequence) for sequence in few], seconds)
+    if size.definition == "robust":
+        count, features = 1, robust.features  # its direct sums take seconds
+    else:
+        count, features = 4, functools.partial(loops.features, smoothing=size.smoothing)
+    few = [(data.points[i, : data.length[i]], data.fps[i], data.aspect[i]) for i in range(min(count, len(data.fps)))]
+    return len(few) / best(lambda: [features(*sequence) for sequence in few], seconds)
 
 
 def numpy_rate(data: Sequences, seconds: float) -> float:
-    """Returns sequences a second of vectorised NumPy, which knows no smoothing."""
+    """Returns sequences a second of vectorised NumPy, which knows `paper` without smoothing."""
     count = len(data.fps)
     chunks = [Sequences(*(x[i : i + NUMPY_CHUNK] for x in data)) for i in range(0, count, NUMPY_CHUNK)]
     return count / best(lambda: [vectorised.features(*chunk) for chunk in chunks], seconds)
@@ -101,12 +115,13 @@ def numpy_rate(data: Sequences, seconds: float) -> float:
 def measure(name: str, size: Size, seconds: float, peaks: dict[jax.Device, float]) -> list[dict]:
     """Returns one row per device for one size; `peaks` are the devices' bandwidths."""
     data = make_sequences(size.count, size.frames)
-    looped = loop_rate(data, size.smoothing, seconds)
-    vectorised_rate = None if size.smoothing else numpy_rate(data, seconds)
+    looped = loop_rate(data, size, seconds)
+    has_numpy = size.definition == "paper" and size.smoothing is None
+    vectorised_rate = numpy_rate(data, seconds) if has_numpy else None
     moved = data.points.nbytes + NUM_DMARKERS * data.points.itemsize * size.count  # at least: points in, features out
     rows = []
     for device, peak in peaks.items():
-        times = time_on_device(device, data, size.smoothing, seconds)
+        times = time_on_device(device, data, size, seconds)
         rate = size.count / times["call_s"]
         rows.append(
             {
@@ -128,7 +143,7 @@ def measure_batch(size: Size, seconds: float) -> dict:
     """Returns the row of `compute_batch` on JAX's default device; its first call also compiles."""
     data = make_sequences(size.count, size.frames)
     videos = [points[:length] for points, length in zip(data.points, data.length, strict=True)]
-    call = functools.partial(compute_batch, videos, data.fps, aspect=data.aspect, smoothing=size.smoothing)
+    call = functools.partial(compute_batch, videos, data.fps, aspect=data.aspect, **size.options)
     start = time.perf_counter()
     call()
     first_s = time.perf_counter() - start

@@ -78,5 +78,6 @@ def separation(
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=3000))
     folds = StratifiedGroupKFold(10, shuffle=True, random_state=seed)
-    probability = cross_val_predict(model, features, labels, groups=subjects, cv=folds, method="predict_proba")[:, 1]
-    return float(((probability > 0.5) == labels).mean()), float(roc_auc_score(labels, probability))
+    predicted = cross_val_predict(model, features, labels, groups=subjects, cv=folds, method="predict_proba")
+    probability = np.asarray(predicted)[:, 1]
+    return float(np.mean((probability > 0.5) == labels)), float(roc_auc_score(labels, probability))

@@ -211,7 +211,7 @@ def score_definition(choice: str, tracks: dict, smiles: Smiles, seeds: int, say:
     say(f"{choice}: synthetic smiles")
     plain, _ = apply(measure, smiles.plain)
     deviation = plain.std(axis=0)
-    result = {"smiles": score_smiles(measure, smiles, plain, deviation)}
+    result: dict[str, Any] = {"smiles": score_smiles(measure, smiles, plain, deviation)}
     say(f"{choice}: real clips")
     result["clips"] = score_clips(measure, tracks, tuple(clips.ENCODINGS), deviation)
     result["rates"] = score_clips(measure, tracks, tuple(clips.RATES), deviation)

@@ -23,13 +23,13 @@ def features(landmarks, fps, aspect=1.0):
     for region, (right, left) in sides.items():
         d, v = fitted([(x + y) / 2 for x, y in zip(right, left, strict=True)], fps)
         _, a = fitted(v, fps)
-        lines[region] = d, v, a
+        lines[region] = (d, v, a)
     intervals = phases(lines["lip"][0])
     values = []
     for region in ("eye", "cheek", "lip"):
         difference = [left - right for right, left in zip(*sides[region], strict=True)]
         for interval in intervals:
-            values += table(*lines[region], difference, interval, fps) if interval else [0.0] * 25
+            values += table(lines[region], difference, interval, fps) if interval else [0.0] * 25
     return np.array(values)
 
 
@@ -93,8 +93,9 @@ def passage(values, rise):
     return begin, max(begin, stop - 1 + (high - before) / (values[stop] - before))
 
 
-def table(d, v, a, difference, interval, fps):
-    """Returns the 25 values of one phase."""
+def table(lines, difference, interval, fps):
+    """Returns the 25 values of one phase from D, V and A, D_L - D_R, and where the phase begins and ends."""
+    d, v, a = lines
     begin, end = interval
     weights = [max(0.0, min(1.0, min(t + 0.5, end) - max(t - 0.5, begin))) / fps for t in range(len(d))]
     inside = [t for t in range(len(d)) if begin <= t <= end]
