@@ -46,10 +46,37 @@ SIGNALS = {
 }
 SPANS = {"onset": "while the smile forms", "apex": "between onset and offset", "offset": "while the smile fades"}
 
-UNITS = tuple(MEANINGS[value][0] for _ in REGIONS for _ in PHASES for value in VALUES)
-DESCRIPTIONS = tuple(
-    f"{MEANINGS[value][1]}; D: {SIGNALS[region]}, {SPANS[phase]}"
-    for region in REGIONS
-    for phase in PHASES
-    for value in VALUES
-)
+# What `robust` means instead. "Rises" and "gains" are by degrees there, frames count by their share within the phase.
+ROBUST_MEANINGS = MEANINGS | {
+    "duration_increasing": ("s", "time in which D rises"),
+    "duration": ("s", "how long the phase lasts, in fractions of a frame"),
+    "duration_ratio_increasing": ("1", "share of the phase in which D rises"),
+    "duration_ratio_decreasing": ("1", "share of the phase in which D falls"),
+    "amplitude_total_increasing": ("s", "integral of D over the time in which D rises"),
+    "amplitude_total_decreasing": ("s", "integral of |D| over the time in which D falls"),
+    "amplitude_net": ("s", "integral of D over the time in which D rises less that of |D| where it falls"),
+    "amplitude_ratio_increasing": ("1", "integral where D rises as a share of both integrals"),
+    "amplitude_ratio_decreasing": ("1", "integral where D falls as a share of both integrals"),
+    "amplitude_duration_ratio": ("1", "net amplitude over the phase's duration"),
+    "amplitude_difference": ("1", "how much left and right differ: |mean of D_L - D_R|"),
+}
+ROBUST_SIGNALS = SIGNALS | {
+    "eye": "eye aperture (height of each lid above the midpoint of its eye's corners, over that eye's width)"
+}
+
+
+def describe(definition: str = "paper") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the unit and the description of every feature, in the order of FEATURE_NAMES."""
+    is_robust = definition == "robust"
+    meanings, signals = (ROBUST_MEANINGS, ROBUST_SIGNALS) if is_robust else (MEANINGS, SIGNALS)
+    units = tuple(meanings[value][0] for _ in REGIONS for _ in PHASES for value in VALUES)
+    descriptions = tuple(
+        f"{meanings[value][1]}; D: {signals[region]}, {SPANS[phase]}"
+        for region in REGIONS
+        for phase in PHASES
+        for value in VALUES
+    )
+    return units, descriptions
+
+
+UNITS, DESCRIPTIONS = describe()

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from dfuse_jax import dmarkers
-from dfuse_jax.dmarkers.extras.glossary import DESCRIPTIONS, MEANINGS, SIGNALS, SPANS, UNITS
+from dfuse_jax.dmarkers.extras.glossary import DESCRIPTIONS, MEANINGS, SIGNALS, SPANS, UNITS, describe
 
 
 def test_every_value_region_and_phase_has_its_words_in_order():
@@ -31,3 +31,13 @@ def test_the_readme_lists_the_same_values_with_the_same_words():
     units = [unit for unit, _ in MEANINGS.values()]
     expected = zip(range(1, 26), dmarkers.VALUES, units, meanings, strict=True)
     assert rows == [(str(number), *row) for number, *row in expected]
+
+
+def test_what_robust_integrates_has_the_unit_of_time():
+    units, descriptions = describe("robust")
+    named = dict(zip(dmarkers.FEATURE_NAMES, zip(units, descriptions, strict=True), strict=True))
+    assert named["lip_onset_amplitude_net"][0] == "s"
+    assert named["lip_onset_amplitude_duration_ratio"][0] == "1"
+    assert "that eye's width" in named["eye_apex_amplitude_mean"][1]
+    assert named["lip_apex_speed_max_increasing"][0] == "1/s"
+    assert describe("paper") == (UNITS, DESCRIPTIONS)
