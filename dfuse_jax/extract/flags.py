@@ -125,8 +125,8 @@ def find(
     columns["repeated"] = repeated
     if len(seen):
         shape = _measure(landmarks, seen, image_size)
-        levels = np.stack([looks[frame].levels for frame in seen])
-        sharpness = np.array([looks[frame].sharpness for frame in seen])
+        levels = np.stack([looks[frame].levels for frame in seen.tolist()])
+        sharpness = np.array([looks[frame].sharpness for frame in seen.tolist()])
         dark = np.quantile(levels, 0.9, axis=1, method="nearest") < DARK
         columns["dark"][seen] = dark
         columns["turned"][seen] = shape.turn > TURNED
@@ -146,10 +146,8 @@ def find(
 
 def pack(columns: Mapping[str, Bool[np.ndarray, " frames"]]) -> UInt16[np.ndarray, " frames"]:
     """Returns the bits of {name: [T]}."""
-    return sum(
-        (columns[name].astype(np.uint16) << bit for bit, name in enumerate(NAMES) if name in columns),
-        start=np.uint16(0),
-    )
+    bits = [columns[name].astype(np.uint16) << np.uint16(bit) for bit, name in enumerate(NAMES) if name in columns]
+    return np.bitwise_or.reduce(bits)
 
 
 def unpack(bits: UInt16[np.ndarray, " frames"]) -> dict[str, Bool[np.ndarray, " frames"]]:
@@ -199,7 +197,7 @@ class _Shape(NamedTuple):
 
 def _measure(landmarks: np.ndarray, seen: np.ndarray, image_size: tuple[int, int]) -> _Shape:
     width, height = image_size
-    points = landmarks[np.ix_(seen, (*SIDES, *ENDS, NOSE))] * np.array([width, height, width], float)
+    points = landmarks[seen[:, None], np.array([*SIDES, *ENDS, NOSE])] * np.array([width, height, width], float)
     across, down = points[:, 1] - points[:, 0], points[:, 3] - points[:, 2]
     normal = np.cross(across, down)  # away from the camera, of a face that looks into it
     yaw = np.arctan2(normal[:, 0], normal[:, 2])
@@ -288,9 +286,10 @@ def _find_other_takes(
     cut_between = np.array([cut[a + 1 : b + 1].any() for a, b in itertools.pairwise(seen)], bool)
     changed = (jump > CUT_JUMP) | (growth > CUT_GROWTH) | (alike < CUT_ALIKE)
     breaks = np.flatnonzero((jump > JUMP) | (growth > GROWTH) | (cut_between & changed)) + 1
+    starts = [0, *breaks.tolist()]
     take = np.zeros(len(seen), int)
     last: list[int] = []  # the last face of each take so far
-    for start, stop in zip([0, *breaks], [*breaks, len(seen)], strict=True):
+    for start, stop in itertools.pairwise([*starts, len(seen)]):
         continued = [number for number, face in enumerate(last) if _goes_on(shape, levels, comparable, face, start)]
         number = continued[-1] if continued else len(last)
         take[start:stop] = number

@@ -50,12 +50,11 @@ def _flags_where(change, plain, folder):
     return flags.unpack(_extract(changed, folder).sample.flags)
 
 
-def _check(flagged, name):
-    """Checks that the flag tells HIDDEN, and that no other flag is set."""
+def _check(flagged, name, *, allowed=("repeated",)):
+    """Checks that the flag tells HIDDEN, and that no other one is set but those allowed: coding may repeat pictures."""
     precision, recall = scores(flagged[name], HIDDEN)
     assert min(precision, recall) >= LEAST, (precision, recall)
-    others = {other: int(flag.sum()) for other, flag in flagged.items() if other != name and flag.mean() > 0.02}
-    others.pop("repeated", None)  # the compression of noise may repeat a picture
+    others = {other: int(flag.sum()) for other, flag in flagged.items() if other not in (name, *allowed) and flag.any()}
     assert not others
 
 
@@ -82,9 +81,10 @@ def test_another_person_for_a_while(plain, tmp_path):
 
 @pytest.mark.parametrize("share", [0.04, 0.06])
 def test_blur_of_a_share_of_the_face(plain, share, tmp_path):
-    """A standard deviation of 0.02 leaves what the mesh needs, and is not flagged."""
+    """A standard deviation of 0.01 is not flagged; one of 0.06 hides the mouth, so it may be flagged as covered too."""
     width = np.linalg.norm((plain[1].landmarks[0, 234] - plain[1].landmarks[0, 454])[:2] * plain[1].image_size)
-    _check(_flags_where(lambda image, _: cv2.GaussianBlur(image, (0, 0), share * width), plain, tmp_path), "blurred")
+    blurred = _flags_where(lambda image, _: cv2.GaussianBlur(image, (0, 0), share * width), plain, tmp_path)
+    _check(blurred, "blurred", allowed=("covered", "repeated"))
     light = _flags_where(lambda image, _: cv2.GaussianBlur(image, (0, 0), 0.01 * width), plain, tmp_path)
     assert not light["blurred"].any()
 
@@ -120,8 +120,8 @@ def test_a_small_face(plain, tmp_path):
 @pytest.mark.parametrize(("yaw", "pitch"), [(25, 0), (-25, 10), (0, 25), (35, 0), (-35, 0), (0, 35), (0, -35)])
 def test_turned_by_known_angles(yaw, pitch):
     """Flat faces, turned about the vertical, then about the horizontal."""
-    face = np.zeros((478, 3))
-    face[[234, 454, 10, 152], :2] = [(-1, 0), (1, 0), (0, -1.2), (0, 1.2)]
+    face = np.pad(np.random.default_rng(0).uniform(-0.8, 0.8, (478, 2)), ((0, 0), (0, 1)))
+    face[[33, 263, 234, 454, 10, 152], :2] = [(-0.5, -0.4), (0.5, -0.4), (-1, 0), (1, 0), (0, -1.2), (0, 1.2)]
     a, b = np.radians([yaw, pitch])
     turn = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]]) @ np.array(
         [[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]
@@ -212,7 +212,7 @@ def test_files_without_flags_are_read_and_wrong_flags_refused(tmp_path):
             samples.validate(dataclasses.replace(sample, flags=wrong))
 
 
-def test_a_long_video_without_a_face_and_one_frame():
+def test_a_video_without_a_face():
     none = np.full((3, 478, 3), np.nan, np.float32)
     changes = np.array([np.nan, 0, 5])
     bits = flags.find(
