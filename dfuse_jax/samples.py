@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt16
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.runtime.errors import UserError
@@ -41,6 +41,8 @@ class Sample:
         subject: who smiles; None unknown.
         source: checksum of the video file that it was extracted from; None: it is not from a file.
         interpolated: the frames in which no face was found, so that their landmarks are made up from their neighbours'.
+        flags: [T] uint16, what the camera did not see in every frame, one bit a flag, see `extract.flags`; None
+            unknown, as in files of version 0.1.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Sample:
     subject: str | None = None
     source: str | None = None
     interpolated: tuple[int, ...] = ()
+    flags: UInt16[np.ndarray, " frames"] | None = None
 
     @property
     def aspect(self) -> float:
@@ -88,7 +91,14 @@ def validate(sample: Sample) -> Sample:
         raise UserError(f"{sample.name}: the image size is {sample.image_size}, expected (width, height) in pixels.")
     if sample.label not in (None, 0, 1):
         raise UserError(f"{sample.name}: the label is {sample.label!r}, expected 1 (spontaneous) or 0 (posed).")
+    if sample.flags is not None:
+        _check_flags(sample.name, np.asarray(sample.flags), shape[0])
     return sample
+
+
+def _check_flags(name: str, flags: np.ndarray, frames: int) -> None:
+    if flags.shape != (frames,) or flags.dtype != np.uint16:
+        raise UserError(f"{name}: flags are {flags.dtype} of shape {flags.shape}, expected uint16 [{frames}], or None.")
 
 
 def _check_coordinates(name: str, landmarks: np.ndarray) -> None:
@@ -147,6 +157,7 @@ def load(path: str | os.PathLike) -> Sample:
             subject=str(fields["subject"]) if "subject" in fields else None,
             source=str(fields["source"]) if "source" in fields else None,
             interpolated=tuple(int(frame) for frame in fields.get("interpolated", ())),
+            flags=fields.get("flags"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error

@@ -15,7 +15,12 @@ def _sample(**changes):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"label": 0, "subject": "someone", "source": "12-00ab34cd", "interpolated": (1, 3)}]
+    "changes",
+    [
+        {},
+        {"label": 0, "subject": "someone", "source": "12-00ab34cd", "interpolated": (1, 3)},
+        {"flags": np.arange(5, dtype=np.uint16)},
+    ],
 )
 def test_a_sample_is_read_as_it_was_written(tmp_path, changes):
     sample = _sample(**changes)
@@ -25,6 +30,8 @@ def test_a_sample_is_read_as_it_was_written(tmp_path, changes):
     assert back.landmarks.dtype == np.float32
     for field in ("name", "fps", "image_size", "label", "subject", "source", "interpolated"):
         assert getattr(back, field) == getattr(sample, field)
+    assert (back.flags is None) == (sample.flags is None)
+    assert sample.flags is None or back.flags.tolist() == sample.flags.tolist()
 
 
 def test_the_record_is_kept_in_the_file(tmp_path):
@@ -39,12 +46,12 @@ def test_the_same_sample_gives_the_same_bytes():
 
 
 def test_old_files_are_read(tmp_path):
-    """As they were before there were interpolated frames and records."""
+    """As they were before there were interpolated frames, flags and records."""
     sample = _sample()
     old = {"name": "a", "landmarks": sample.landmarks, "fps": 25.0, "image_size": (320, 240), "label": 1}
     np.savez_compressed(tmp_path / "old.npz", **old)
     loaded = samples.load(tmp_path / "old.npz")
-    assert (loaded.interpolated, loaded.subject, loaded.label) == ((), None, 1)
+    assert (loaded.interpolated, loaded.flags, loaded.subject, loaded.label) == ((), None, None, 1)
     assert samples.load_record(tmp_path / "old.npz") is None
 
 

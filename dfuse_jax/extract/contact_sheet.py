@@ -11,13 +11,13 @@ from tqdm import tqdm
 
 from dfuse_jax import samples
 from dfuse_jax.constants import NUM_LANDMARKS
-from dfuse_jax.extract import gaps, manifest, quality
+from dfuse_jax.extract import flags, manifest, quality
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, escaped
 from dfuse_jax.samples import Sample
 
 COLUMNS, ROWS = 4, 15  # tiles of a page
-FACE, TEXT, GAP = 110, 46, 12  # pixels: a face is FACE wide and high, three lie side by side above the text
+FACE, TEXT, GAP = 110, 60, 12  # pixels: a face is FACE wide and high, three lie side by side above the text
 WIDTH, HEIGHT = 3 * FACE + GAP, FACE + TEXT + GAP
 MOUTH, IRISES = (62, 308), slice(468, NUM_LANDMARKS)
 PAPER, INK, BLUE, RED = (255, 255, 255), (40, 40, 40), (0, 114, 178), (200, 40, 0)
@@ -94,8 +94,6 @@ def _lines(name: str, entry: Mapping) -> Iterator[tuple[str, tuple[int, int, int
     notes = [f"{measured['detection_rate']:.1%} found"]
     if entry["interpolated"]:
         notes.append(f"{len(entry['interpolated'])} interpolated")
-    if measured.get("repeated", 0) >= gaps.MANY_REPEATED:
-        notes.append(f"{measured['repeated']:.0%} repeated")
     if entry["other_faces"]:
         notes.append(f"{entry['other_faces']} more faces")
     poor = measured["detection_rate"] < SUSPECT
@@ -106,3 +104,6 @@ def _lines(name: str, entry: Mapping) -> Iterator[tuple[str, tuple[int, int, int
     yield name if len(name) < 52 else f"{name[:25]}...{name[-23:]}", INK
     yield f"{entry['frames']} frames, {entry['fps']:.4g} fps, {', '.join(notes)}", RED if poor else INK
     yield f"jitter {jitter}; {angles} degrees", INK
+    of_frames = measured.get("flags", {})
+    seen = ", ".join(f"{share:.0%} {flag.replace('_', ' ')}" for flag, share in of_frames.items() if share)
+    yield seen, RED if flags.notable(of_frames) else INK

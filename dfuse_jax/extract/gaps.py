@@ -20,7 +20,6 @@ END = 0.1  # frames by which the grid may reach beyond the last one: times are r
 # A blink takes 0.1 to 0.4 s and a smile's onset about 0.5 s: what is lost for longer was not seen, and is not made up.
 MAX_GAP = 0.25  # seconds between two frames with a face
 MAX_LOST = 0.1  # the share of frames without a face
-MANY_REPEATED = 0.05  # the share of repeated pictures from which on a user should know
 SAME = 0.2  # a repeated picture changes less than this share of what its neighbours do
 NEIGHBOURS, LARGE = 5, 0.2  # to either side; the share of changes among which those of cuts are
 

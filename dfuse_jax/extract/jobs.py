@@ -106,7 +106,6 @@ def _record(job: Job, sample: Sample, extraction: Extraction) -> dict:
         "resampled": extraction.resampled,
         "interpolated": list(sample.interpolated),
         "other_faces": extraction.other_faces,
-        "repeated": len(extraction.repeated),
         "notes": list(extraction.notes),
         "versions": versions(),
     }

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dfuse_jax.constants import NUM_LANDMARKS
-from dfuse_jax.extract import faces, gaps, mesh
+from dfuse_jax.extract import faces, flags, gaps, mesh
 from dfuse_jax.extract.mesh import Networks
 from dfuse_jax.extract.video import Video
 from dfuse_jax.runtime.errors import UserError
@@ -37,7 +37,6 @@ class Extraction(NamedTuple):
         lost: in how many of them no face was found.
         other_faces: how many further faces were in view at once, at most.
         resampled: whether the frames were not evenly spaced.
-        repeated: the frames of the video whose picture repeats the one before.
         notes: what a user should know of it, whole sentences.
     """
 
@@ -46,7 +45,6 @@ class Extraction(NamedTuple):
     lost: int
     other_faces: int
     resampled: bool
-    repeated: tuple[int, ...]
     notes: tuple[str, ...]
 
 
@@ -57,6 +55,7 @@ class _Reading(NamedTuple):
         landmarks: [T, 478, 3], NaN in frames without a face.
         times: [T] seconds, NaN where a frame has none.
         changes: [T], of the pictures, see `video.Frame`.
+        looks: T, of the faces, see `flags`.
         image_size: (width, height).
         rates: frames per second that the file names.
         damaged: frames that could not be decoded, or not wholly.
@@ -65,6 +64,7 @@ class _Reading(NamedTuple):
     landmarks: Float[np.ndarray, "frames 478 3"]
     times: Float[np.ndarray, " frames"]
     changes: Float[np.ndarray, " frames"]
+    looks: list[flags.Look]
     image_size: tuple[int, int]
     rates: tuple[float, ...]
     damaged: int
@@ -124,6 +124,13 @@ def extract(
     rhythm = gaps.find_rhythm(reading.times, reading.rates, fps=fps)
     _check_rate(path, rhythm)
     _check_gaps(path, rhythm, has_face)
+    bits = flags.find(
+        reading.landmarks,
+        reading.looks,
+        changes=reading.changes,
+        repeated=gaps.find_repeated(reading.changes),
+        image_size=reading.image_size,
+    )
     filled, interpolated = gaps.fill(reading.landmarks, rhythm.positions)
     sample = Sample(
         name=path.stem,
@@ -132,11 +139,12 @@ def extract(
         image_size=reading.image_size,
         source=checksum(path),
         interpolated=interpolated,
+        flags=flags.follow(bits, rhythm.positions, len(filled)),
     )
-    repeated = tuple(np.flatnonzero(gaps.find_repeated(reading.changes)).tolist())
     notes = [
         *_notes_on_faces(sample, rhythm, lost, other_faces),
-        *_notes_on_times(rhythm, len(repeated) / decoded),
+        *_notes_on_times(rhythm),
+        *flags.notes(sample.flags),
         *_notes_on_damage(reading),
     ]
     return Extraction(
@@ -145,7 +153,6 @@ def extract(
         lost=lost,
         other_faces=other_faces,
         resampled=not rhythm.even,
-        repeated=repeated,
         notes=tuple(notes),
     )
 
@@ -171,12 +178,14 @@ def _read_once(path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame
     """Reads the video; `find` takes a frame's number and image, and returns landmarks, or None without a face."""
     times: list[float] = []
     changes: list[float] = []
+    looks: list[flags.Look] = []
 
     def rows(video: Video) -> Iterator[np.ndarray]:
         for index, frame in enumerate(video):
             landmarks = find(index, frame.image)
             times.append(frame.time)
             changes.append(frame.change)
+            looks.append(flags.look(frame.image, landmarks))
             on_frame(index + 1, video.frames)
             yield NO_FACE if landmarks is None else landmarks
 
@@ -186,6 +195,7 @@ def _read_once(path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame
             landmarks=landmarks,
             times=np.array(times),
             changes=np.array(changes),
+            looks=looks,
             image_size=video.image_size,
             rates=video.rates,
             damaged=video.damaged,
@@ -272,18 +282,13 @@ def _notes_on_faces(sample: Sample, rhythm: gaps.Rhythm, lost: int, other_faces:
         yield f"{len(sample.interpolated)} of {len(sample.landmarks)} frames are interpolated: {', or '.join(reasons)}."
 
 
-def _notes_on_times(rhythm: gaps.Rhythm, repeated: float) -> Iterator[str]:
+def _notes_on_times(rhythm: gaps.Rhythm) -> Iterator[str]:
     if rhythm.source == "header":
         yield f"its frames have no usable times; {rhythm.fps:.4g} a second, as its header says."
     if rhythm.source == "assumed":
         yield f"its frames have no times; {rhythm.fps:.4g} a second are assumed. If that is wrong, give the rate (fps)."
     if rhythm.mistimed:
         yield f"{rhythm.mistimed} of its frames' times are missing or go back, and were replaced."
-    if repeated >= gaps.MANY_REPEATED:
-        yield (
-            f"{repeated:.0%} of its pictures repeat the one before, as after a conversion to more frames per second; "
-            "movements seem to halt there. The original recording is better."
-        )
 
 
 def _notes_on_damage(reading: _Reading) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dfuse_jax import dmarkers
+from dfuse_jax.extract import flags
 from dfuse_jax.runtime.files import escaped
 from dfuse_jax.samples import Sample
 
@@ -19,7 +20,8 @@ ANGLES = ("roll", "yaw", "pitch")  # in the order of `dmarkers.head_pose`
 COLUMNS = (
     *("name", "frames", "fps", "width", "height", "detection_rate", "jitter"),
     *("yaw_min", "yaw_max", "pitch_min", "pitch_max", "roll_min", "roll_max"),
-    *("interpolated", "resampled", "repeated", "other_faces", "error"),
+    *("interpolated", *flags.NAMES),
+    *("resampled", "other_faces", "error"),
 )
 SHORTEST = 64  # frames that head poses are computed for, or a power of 2 times as many: few programs to compile
 
@@ -31,19 +33,19 @@ def measure(sample: Sample, record: Mapping) -> dict:
 
     Args:
         sample: the landmarks.
-        record: of the extraction: `decoded` frames, in how many of them the face was `lost`, how many `repeated` the
-            picture before.
+        record: of the extraction: `decoded` frames, in how many of them the face was `lost`.
 
     Returns:
-        detection_rate: share of the frames in which the face was found. repeated: share of those that repeat a picture.
+        detection_rate: share of the frames in which the face was found. flags: {name: share of the frames}, see
+        `flags`; nothing where they are not known.
         jitter: see `jitter`. roll, yaw, pitch: [least, greatest] in degrees, see `dmarkers.head_pose`.
     """
-    decoded = record["decoded"]
-    shares = {
-        "detection_rate": round(1 - record["lost"] / decoded, 4),
-        "repeated": round(record["repeated"] / decoded, 4),
+    return {
+        "detection_rate": round(1 - record["lost"] / record["decoded"], 4),
+        "flags": flags.shares(sample.flags),
+        "jitter": jitter(sample.landmarks, sample.aspect),
+        **head_turns(sample),
     }
-    return shares | {"jitter": jitter(sample.landmarks, sample.aspect)} | head_turns(sample)
 
 
 def jitter(landmarks: Float[np.ndarray, "frames 478 3"], aspect: float) -> float | None:
@@ -86,7 +88,8 @@ def row(name: str, entry: Mapping) -> dict:
     width, height = entry["size"]
     line = {"name": escaped(name), "width": width, "height": height, "interpolated": len(entry["interpolated"])}
     line |= {column: entry[column] for column in ("frames", "fps", "resampled", "other_faces")}
-    line |= {column: quality.get(column) for column in ("detection_rate", "jitter", "repeated")}
+    line |= {column: quality.get(column) for column in ("detection_rate", "jitter")}
+    line |= quality.get("flags", {})
     for angle in ANGLES:
         line[f"{angle}_min"], line[f"{angle}_max"] = quality[angle]
     return line

@@ -14,9 +14,9 @@ def test_manifest_has_versions_and_videos(videos, extracted):
     entry = content["videos"]["b"]
     assert (entry["source"], entry["frames"], entry["fps"], entry["size"]) == ("b.avi", 7, 25.0, [320, 240])
     assert (entry["interpolated"], entry["other_faces"], entry["resampled"]) == ([], 0, False)
-    assert (entry["pixel_aspect"], entry["true_fps"], entry["repeated"], entry["notes"]) == (None, None, 0, [])
+    assert (entry["pixel_aspect"], entry["true_fps"], entry["notes"]) == (None, None, [])
     assert entry["checksum"].startswith(f"{videos['b'].stat().st_size}-")
-    assert entry["quality"].keys() == {"detection_rate", "repeated", "jitter", "roll", "yaw", "pitch"}
+    assert entry["quality"].keys() == {"detection_rate", "flags", "jitter", "roll", "yaw", "pitch"}
     assert entry["quality"]["detection_rate"] == 1
 
 

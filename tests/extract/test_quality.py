@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfuse_jax import dmarkers
-from dfuse_jax.extract import quality
+from dfuse_jax.extract import flags, quality
 from dfuse_jax.samples import Sample
 
 
@@ -67,11 +67,11 @@ def test_few_programs_are_compiled_for_many_lengths(monkeypatch):
 
 def test_measured_and_written_in_the_table():
     landmarks = _rolling(np.zeros(10), 0.75)
-    sample = Sample("still", landmarks, 25.0, (640, 480), interpolated=(3,))
+    bits = flags.pack({"repeated": np.arange(10) < 2, "covered": np.arange(10) < 4})
+    sample = Sample("still", landmarks, 25.0, (640, 480), interpolated=(3,), flags=bits)
     record = {
         "decoded": 10,
         "lost": 1,
-        "repeated": 2,
         "frames": 10,
         "fps": 25.0,
         "size": [640, 480],
@@ -79,11 +79,14 @@ def test_measured_and_written_in_the_table():
     }
     record |= {"interpolated": [3], "other_faces": 2}
     measured = quality.measure(sample, record)
-    assert (measured["detection_rate"], measured["repeated"]) == (0.9, 0.2)
-    assert measured.keys() == {"detection_rate", "repeated", "jitter", "roll", "yaw", "pitch"}
+    assert (measured["detection_rate"], measured["flags"]["covered"]) == (0.9, 0.4)
+    assert measured.keys() == {"detection_rate", "flags", "jitter", "roll", "yaw", "pitch"}
     row = quality.row("still", record | {"quality": measured | {"yaw": [-3.0, 4.0]}})
     assert row.keys() | {"error"} == set(quality.COLUMNS)
     assert (row["yaw_min"], row["yaw_max"], row["interpolated"], row["other_faces"]) == (-3.0, 4.0, 1, 2)
+    assert (row["repeated"], row["covered"], row["dark"]) == (0.2, 0.4, 0)
+    unknown = measured | {"flags": {}}  # of a file of version 0.1
+    assert "covered" not in quality.row("still", record | {"quality": unknown})
     assert quality.row("bad", {"error": "no face"}) == {"name": "bad", "error": "no face"}
 
 
