@@ -29,7 +29,7 @@ def paper(database: str) -> ConfigDict:
                 "shuffle": "nothing",  # a control: "dmarkers" or "labels" are dealt out to other videos
             },
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
-            "dmarkers": {"definition": "paper", "smoothing": "4253H"},
+            "dmarkers": recipe.dmarkers(database),
             "model": {
                 "fusion": "multihead_attention",
                 "variant": "paper",  # or "authors", for what the published code does where the two differ
@@ -69,6 +69,7 @@ def demo() -> ConfigDict:
     config = paper("bbc")
     config.name = "multihead_attention-demo"
     config.note = "A demo: few videos, a small model, few epochs."
+    config.dmarkers.update(definition="robust", smoothing="")
     config.data.update(source="synthetic", videos=80, subjects=40)
     config.cv.update(folds=5, runs=1, validation_share=0.25)
     config.model.update(points=48, neighbours=6, entry=16, blocks=((16, 2), (32, 2)), curves=8, steps=2, tokens=4)

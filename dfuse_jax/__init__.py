@@ -1,7 +1,7 @@
 """D-FuseSmileNet in JAX: tells spontaneous smiles from posed ones, and trains all folds at once.
 
     sample = dfuse_jax.extract_landmarks("smile.mp4")          # Attention Mesh landmarks; needs the extra `extract`
-    dfuse_jax.dmarkers.compute(sample.landmarks, sample.fps, aspect=sample.aspect)      # the 225 D-Markers
+    dfuse_jax.dmarkers.compute(sample.landmarks, sample.fps, aspect=sample.aspect, definition="robust")  # 225 of them
     dfuse_jax.load("results/mine").predict(sample)             # by the models of a finished cross-validation
 
 Each name is imported when it is first used, so `import dfuse_jax` loads nothing.

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from dfuse_jax import dmarkers, systems
 from dfuse_jax.evaluate.results import read_results
+from dfuse_jax.experiments import recipe
 from dfuse_jax.experiments.crossval import FITTED
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
@@ -40,7 +41,7 @@ class Trained:
 
     def plot(self, sample: Sample, path: pathlib.Path, title: str) -> None:
         """Draws what the D-Markers see in the sample, under the definition that the run was trained with, as a PNG."""
-        options = self.config.get("dmarkers", {"definition": "paper", "smoothing": "4253H"})
+        options = self.config.get("dmarkers", recipe.dmarkers(recipe.FOLDER))
         authors = options["definition"] == "authors"
         dmarkers.plot(
             path,

@@ -32,6 +32,16 @@ def folds(database: str) -> int:
     return FOLDS_OF_A_FOLDER if source(database) == FOLDER else DATABASES[database].folds
 
 
+def dmarkers(database: str) -> dict[str, str]:
+    """Returns how D-Markers are computed: as the paper defines them for its databases, `robust` for people's own videos.
+
+    The paper's phases and sets hang on jitter, so its signals are smoothed; `robust` smooths by itself.
+    """
+    if source(database) == FOLDER:
+        return {"definition": "robust", "smoothing": ""}
+    return {"definition": "paper", "smoothing": "4253H"}
+
+
 def note(config: Config) -> str:
     """Returns what a reader must know of a run before its numbers: the recipe's own note, and what the data are."""
     notes = [config.note]

@@ -70,6 +70,15 @@ def test_the_papers_numbers():
     assert config.cv.runs == 10
 
 
+def test_peoples_own_videos_get_the_robust_dmarkers_and_the_papers_databases_the_papers():
+    """The specification, section 2."""
+    expected = {None: ("robust", ""), "folder": ("robust", ""), **dict.fromkeys(DATABASES, ("paper", "4253H"))}
+    for database, options in expected.items():
+        for name in ("hadamard", "benchmark"):
+            config = get(name, database)
+            assert (config.dmarkers.definition, config.dmarkers.smoothing) == options
+
+
 def test_the_note_says_what_the_data_are():
     assert "nothing about people" in recipe.note(get("hadamard"))
     assert "tell no subjects" in recipe.note(get("hadamard", "mmi"))
@@ -103,6 +112,7 @@ def test_a_field_that_cannot_be_is_named(fields, words):
         ({"model.points": 3}, r"config\.model\.points is 3; it must be from 8 to 478"),
         ({"model.fusion": "magic"}, r"config\.model\.fusion is 'magic'.*hadamard"),
         ({"model.blocks": ((15, 2),), "model.entry": 5}, r"width 5 has no bottleneck of 2"),
+        ({"dmarkers.smoothing": "4253H"}, r"config\.dmarkers\.smoothing is '4253H', but .*'robust' smooths"),
         ({"dmarkers.smoothing": "mean"}, r"config\.dmarkers\.smoothing is 'mean'.*4253H"),
         ({"model.fusion": "multihead_attention", "model.blocks": ((10, 2),)}, r"config\.model: multihead.*4 heads"),
     ],

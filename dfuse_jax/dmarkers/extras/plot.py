@@ -31,15 +31,15 @@ def plot(
     *,
     length: int | None = None,
     aspect: float = 1.0,
-    definition: str = "paper",
+    definition: str = "robust",
     smoothing: str | None = None,
     title: str = "D-Markers",
 ) -> None:
     """Draws the three signals over time with onset, apex and offset shaded, and the head pose, as a PNG.
 
-    The thick line is the mean of the two sides, smoothed if asked for: what the features are computed from. For
-    `robust`, which smooths over seconds, it is the mean as it is. For
-    `authors` there is no head pose: that definition reads scaled landmarks, in which angles are not those of the head.
+    The thick line is the mean of the two sides, smoothed if asked for; `robust` smooths it later, over
+    seconds. For `authors` there is no head pose: that definition reads scaled landmarks, in which angles are not those
+    of the head.
 
     Args:
         path: of the PNG.
@@ -47,7 +47,8 @@ def plot(
         fps: frames per second.
         length: the first `length` frames are drawn (default: all T).
         aspect: image height / width.
-        definition: "paper", "robust" or "authors", as for `compute`.
+        definition: "robust" (unlike for `compute` the default, as figures are mostly drawn of one's own videos), "paper"
+            or "authors".
         smoothing: None, or "4253H" (not for "robust"), as for `compute`.
         title: of the figure.
 

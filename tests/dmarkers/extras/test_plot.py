@@ -33,7 +33,7 @@ def test_plot_shades_the_phases_that_there_are(tmp_path):
         "none": np.ones(100),
         "no apex": [*rise, *fall[1:], *np.ones(21)],
     }.items():
-        dmarkers.plot(tmp_path / f"{name}.png", smile(lip), 25.0)
+        dmarkers.plot(tmp_path / f"{name}.png", smile(lip), 25.0, definition="paper")
         image = matplotlib.image.imread(tmp_path / f"{name}.png")
         pixels[name] = [near(image, colour) for colour in plotting.PHASES.values()]
     onset, apex, offset = pixels["all"]
@@ -42,6 +42,15 @@ def test_plot_shades_the_phases_that_there_are(tmp_path):
     assert onset == pytest.approx(offset, rel=0.15)
     assert pixels["none"] == [0, 0, 0]
     assert pixels["no apex"][1] == 0
+
+
+def test_plot_shades_the_robust_phases_unless_told_otherwise(tmp_path):
+    rise, hold = np.linspace(1, 1.4, 41), np.full(19, 1.4)
+    dmarkers.plot(tmp_path / "robust.png", smile([*rise, *hold, *rise[::-1]]), 25.0)
+    image = matplotlib.image.imread(tmp_path / "robust.png")
+    onset, apex, offset = (near(image, colour) for colour in plotting.PHASES.values())
+    assert onset == pytest.approx(offset, rel=0.15)
+    assert apex == pytest.approx(onset * 36 / 24, rel=0.15)  # 20 to 80% of 40 frames; 20 frames and 8 on either side
 
 
 def test_the_published_definition_has_no_head_pose_to_draw(tmp_path, monkeypatch):
