@@ -58,7 +58,8 @@ def console(results: Mapping) -> str:
         lines.append(f"{protocol:15}" + "".join(f"{estimate(summary[metric]):22}" for metric in METRICS))
     lines.append(f"{'coin, peeked':15}{percent(protocols['peeked']['coin_flip'])}")
     lines.append(f"{'majority class':15}{estimate(results['majority']['summary']['accuracy'])}")
-    lines += ["", f"Took {results['seconds']:.1f} s on {hardware(results['environment'])}"]
+    lines += ["", *(line.replace("`", "") for line in _definition(results))]
+    lines.append(f"Took {results['seconds']:.1f} s on {hardware(results['environment'])}")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -125,7 +126,17 @@ def facts(results: Mapping) -> list[str]:
         f"Intervals: {CONFIDENCE}, Student's t over the means of the folds, clipped to 0 and 100. The runs of a fold "
         "share its test videos, so they are averaged first. Folds share training videos, so the intervals are somewhat "
         "too narrow.",
+        *_definition(results),
     ]
+
+
+def _definition(results: Mapping) -> list[str]:
+    """Returns which D-Markers a system was given, if any."""
+    options = results["config"].get("dmarkers")
+    if not options:
+        return []
+    smoothing = f", smoothed by {options['smoothing']}" if options["smoothing"] else ""
+    return [f"D-Markers: definition `{options['definition']}`{smoothing}."]
 
 
 def _classes(data: Mapping) -> str:

@@ -95,3 +95,13 @@ def test_console():
     assert lines[1].split() == ["1", "2", "2", "2", "0.0", "50.0", "50.0", "100.0", "2"]
     assert any(line.startswith("validated") and "50.0 [0.0, 100.0]" in line for line in lines)
     assert lines[-1] == "Took 1.5 s on 8 devices (gpu: NVIDIA H100 80GB HBM3), 2 processes, bfloat16"
+
+
+def test_the_definition_of_the_dmarkers_is_named():
+    results = compute_results(outcome())
+    assert "D-Markers" not in words.markdown(results)  # the made-up system sees none
+    results["config"] = {"dmarkers": {"definition": "robust", "smoothing": ""}}
+    assert "* D-Markers: definition `robust`.\n" in words.markdown(results)
+    assert "D-Markers: definition robust.\n" in words.console(results)
+    results["config"] = {"dmarkers": {"definition": "paper", "smoothing": "4253H"}}
+    assert "definition `paper`, smoothed by 4253H." in words.markdown(results)
