@@ -1,5 +1,5 @@
 """What everything agrees on: the version and two sizes."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 NUM_LANDMARKS = 478  # Attention Mesh: 468 points of the face mesh and 2 x 5 points of the irises
 NUM_DMARKERS = 225  # the paper's handcrafted features: 3 regions x 3 phases x 25 values

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 from dfuse_jax.constants import NUM_LANDMARKS
+from dfuse_jax.runtime import formats
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 
@@ -23,6 +24,12 @@ SCALE_MAX = np.array([0.63246971, 1.01475966, 0.14436169], np.float32)
 
 # MediaPipe's coordinates leave the image a little where a face does (x, y and z from -0.5 to 1.5); pixels exceed these.
 COORDINATE_MIN, COORDINATE_MAX = -1, 2
+
+FORMAT = 1  # of the file of a sample; version 0.1 wrote none, and its files are read
+OLD = (
+    "made by dfuse_jax 0.1, which read pixels that are not square, mirrored pictures and cut files as they are stored: "
+    "where a video is one of these, extract it again"
+)
 
 Landmarks = TypeVar("Landmarks", bound=Any)  # an array of NumPy or of JAX, which this module does not import
 
@@ -129,6 +136,7 @@ def _check_coordinates(name: str, landmarks: np.ndarray) -> None:
 def encode(sample: Sample, record: Mapping | None = None) -> bytes:
     """Returns the .npz file of the sample, the same bytes for the same sample; `record` (JSON) is kept in it."""
     fields = {name: value for name, value in vars(sample).items() if value is not None}
+    fields["format"] = FORMAT
     fields["interpolated"] = np.array(sample.interpolated, np.int64)
     if record is not None:
         fields["record"] = json.dumps(record)
@@ -144,8 +152,9 @@ def save(sample: Sample, path: str | os.PathLike) -> None:
 
 
 def load(path: str | os.PathLike) -> Sample:
-    """Reads what `save` wrote; raises UserError if the file is missing, damaged or of another kind."""
+    """Reads what `save` wrote; raises UserError if the file is missing, damaged or of another kind or later version."""
     fields = _read(path)
+    formats.refuse_later(path, _format(fields), FORMAT)
     try:
         width, height = fields["image_size"]
         sample = Sample(
@@ -171,6 +180,16 @@ def load_record(path: str | os.PathLike) -> dict | None:
         return json.loads(str(fields["record"])) if "record" in fields else None
     except ValueError as error:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error
+
+
+def is_old(path: str | os.PathLike) -> bool:
+    """Returns whether version 0.1 made the file of a sample, so that OLD is true of it; raises as `load` does."""
+    return _format(_read(path, "format")) is None
+
+
+def _format(fields: Mapping[str, np.ndarray]) -> int | None:
+    written = fields.get("format")
+    return int(written) if written is not None and written.dtype.kind in "iu" and written.ndim == 0 else None
 
 
 def _read(path: str | os.PathLike, *names: str) -> dict[str, np.ndarray]:

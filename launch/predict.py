@@ -38,12 +38,13 @@ def main(argv):
 
 
 def judge(trained, video: str, out: pathlib.Path) -> str:
-    """Returns a line on a video and one a flag of many of its frames, and draws its signals to <out>/<name>.png."""
+    """Returns a line on a video and what must be known of it, and draws its signals to <out>/<name>.png."""
     from dfuse_jax import samples
     from dfuse_jax.extract import flags
     from dfuse_jax.extract.landmarks import extract_landmarks
 
-    sample = samples.load(video) if video.endswith(".npz") else extract_landmarks(video)
+    extracted = video.endswith(".npz")
+    sample = samples.load(video) if extracted else extract_landmarks(video)
     probabilities = trained.predict(sample)
     verdict = f"spontaneous with probability {probabilities.mean():.1%}"
     plot = out / f"{sample.name}.png"
@@ -55,8 +56,10 @@ def judge(trained, video: str, out: pathlib.Path) -> str:
     models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
     frames, clip = len(sample.landmarks), trained.config["train"]["clip_frames"]
     caution = f"; caution: its {frames} frames are less than a clip of {clip}" if frames < clip else ""
-    notes = [f"{video}: {note}" for note in flags.notes(sample.flags)]
-    return "\n".join([f"{video}: {verdict} ({models}); signals in {plot}{caution}", *notes])
+    notes = [*flags.notes(sample.flags), *([samples.OLD] if extracted and samples.is_old(video) else [])]
+    lines = [f"{video}: {note}" for note in notes]
+    return "
+".join([f"{video}: {verdict} ({models}); signals in {plot}{caution}", *lines])
 
 
 if __name__ == "__main__":

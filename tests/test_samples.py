@@ -53,6 +53,17 @@ def test_old_files_are_read(tmp_path):
     loaded = samples.load(tmp_path / "old.npz")
     assert (loaded.interpolated, loaded.flags, loaded.subject, loaded.label) == ((), None, None, 1)
     assert samples.load_record(tmp_path / "old.npz") is None
+    assert samples.is_old(tmp_path / "old.npz")
+
+
+def test_a_file_says_its_format_and_that_of_a_later_version_is_refused(tmp_path, monkeypatch):
+    samples.save(_sample(), tmp_path / "new.npz")
+    assert not samples.is_old(tmp_path / "new.npz")
+    monkeypatch.setattr(samples, "FORMAT", samples.FORMAT + 1)
+    samples.save(_sample(), tmp_path / "later.npz")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"later\.npz was made by a later dfuse_jax .* Update dfuse_jax"):
+        samples.load(tmp_path / "later.npz")
 
 
 def test_a_missing_file_is_named(tmp_path):

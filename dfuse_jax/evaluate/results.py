@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from dfuse_jax.constants import VERSION
 from dfuse_jax.evaluate import metrics
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
+from dfuse_jax.runtime import formats
 
 if TYPE_CHECKING:
     from dfuse_jax.train import Replica
@@ -71,12 +72,20 @@ def read_results(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: it is not there.
-        ValueError: it is not JSON, or of another format than FORMAT.
+        ValueError: it is not JSON.
+        UserError: it is of another format than FORMAT.
     """
     results = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    format_of_file = results.get("format") if isinstance(results, dict) else None
-    if format_of_file != FORMAT:
-        raise ValueError(f"its format is {format_of_file}, not {FORMAT}")
+    if not isinstance(results, dict):
+        raise ValueError("it holds no object")
+    formats.require(
+        path,
+        results.get("format"),
+        FORMAT,
+        changed="since 0.2 a run's numbers are stored otherwise",
+        advice="Train again into a new folder.",
+        remedy="new_run",
+    )
     return results
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from dfuse_jax import dmarkers, systems
 from dfuse_jax.evaluate.results import read_results
-from dfuse_jax.experiments import recipe
+from dfuse_jax.experiments import recipe, workdir
 from dfuse_jax.experiments.crossval import FITTED
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
@@ -58,11 +58,12 @@ def load(directory: str | pathlib.Path) -> Trained:
     """Reads the folder of a finished run.
 
     Raises:
-        UserError: there is no finished run, or its models do not fit its config.
+        UserError: there is no finished run, it is of another version, or its models do not fit its config.
     """
     directory = pathlib.Path(directory)
     if not directory.is_dir():
         raise UserError(f"{directory}: no such folder; expected that of a finished run.", remedy="finished_run")
+    workdir.check_version(directory)
     try:
         results = read_results(directory / "results.json")
         name, note, config = results["name"], results["note"], results["config"]
@@ -72,7 +73,7 @@ def load(directory: str | pathlib.Path) -> Trained:
         raise UserError(f"{directory}: no finished run there (no results.json).", remedy="finished_run") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{directory / 'results.json'} is damaged, or of another version ({error}). Delete it and train again: it "
+            f"{directory / 'results.json'} is damaged ({error}). Delete it and train again: it "
             "is made anew from the checkpoints.",
             remedy="train_again",
         ) from error

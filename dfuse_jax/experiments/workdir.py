@@ -8,8 +8,13 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 
-from dfuse_jax.runtime import files, messages
+from dfuse_jax.constants import VERSION
+from dfuse_jax.runtime import files, formats, messages
 from dfuse_jax.runtime.errors import UserError
+
+FORMAT = 1  # of the folder of a run, its checkpoints apart; version 0.1 wrote none
+NAME = "version.json"  # where it stands
+CHANGED = "since 0.2 the D-Markers of the eyes, the synthetic smiles and what a run stores are different"
 
 
 def default(name: str, config: Mapping) -> pathlib.Path:
@@ -26,10 +31,29 @@ def flatten(config: Mapping, prefix: str = "") -> dict[str, object]:
     return flat
 
 
+def check_version(directory: pathlib.Path) -> None:
+    """Raises UserError if the folder is that of a run or comparison of another version of dfuse_jax."""
+    if not (directory / "config.json").exists():
+        return
+    try:
+        written = json.loads((directory / NAME).read_text())["format"]
+    except FileNotFoundError:
+        written = None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{directory / NAME} is damaged ({error}).", remedy="workdir") from error
+    formats.require(
+        directory, written, FORMAT, changed=CHANGED, advice="Train again into a new folder.", remedy="new_run"
+    )
+
+
 def compare(path: pathlib.Path, content: Mapping, what: str) -> None:
-    """Raises UserError with the fields in which `content` differs from the JSON in `path`, if there is any."""
+    """Raises UserError with the fields in which `content` differs from the JSON in `path`, if there is any.
+
+    The folder must be of this version of dfuse_jax, too.
+    """
     if not path.exists():
         return
+    check_version(path.parent)
     try:
         old, new = flatten(json.loads(path.read_text())), flatten(json.loads(json.dumps(content)))
     except (ValueError, AttributeError) as error:
@@ -43,9 +67,16 @@ def compare(path: pathlib.Path, content: Mapping, what: str) -> None:
 def claim(path: pathlib.Path, content: Mapping, what: str) -> None:
     """Writes `content` to `path` as JSON, or raises UserError as `compare` does."""
     compare(path, content, what)
-    if not path.exists():
-        with files.atomic(path) as file:
-            json.dump(content, file, indent=1)
+    if path.exists():
+        return
+    if not (path.parent / NAME).exists():
+        _write(path.parent / NAME, {"format": FORMAT, "dfuse_jax": VERSION})
+    _write(path, content)
+
+
+def _write(path: pathlib.Path, content: Mapping) -> None:
+    with files.atomic(path) as file:
+        json.dump(content, file, indent=1)
 
 
 @contextlib.contextmanager

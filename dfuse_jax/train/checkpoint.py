@@ -15,8 +15,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
-from dfuse_jax.runtime import messages
+from dfuse_jax.runtime import formats, messages
 from dfuse_jax.runtime.errors import UserError
+
+FORMAT = 1  # of a checkpoint; version 0.1 wrote none
 
 
 class Checkpoints:
@@ -45,7 +47,8 @@ class Checkpoints:
         """What was said of the newest checkpoint that is not damaged; {} if there is none."""
         for number in reversed(self.numbers):
             with _quiet(), contextlib.suppress(Exception):  # Orbax passes on whatever its storage layers raise
-                return self._reader.metadata(number).custom_metadata or {}
+                described = self._reader.metadata(number).custom_metadata or {}
+                return {key: value for key, value in described.items() if key != "format"}
         return {}
 
     def save(
@@ -76,7 +79,9 @@ class Checkpoints:
             try:
                 if number in self.numbers:
                     self._writer.delete(number)
-                self._writer.save(number, args=items, force=True, custom_metadata=dict(description or {}))
+                self._writer.save(
+                    number, args=items, force=True, custom_metadata={**(description or {}), "format": FORMAT}
+                )
                 self._writer.wait_until_finished()
                 for old in [n for n in self.numbers if n <= number][:-2]:
                     if old not in keep:
@@ -99,10 +104,11 @@ class Checkpoints:
             The state and the history, each None if it was not wanted; or None if the checkpoint is damaged.
 
         Raises:
-            UserError: it is of another model or of other folds.
+            UserError: it is of another version, of another model or of other folds.
         """
         try:
             with _quiet():
+                self._check_format(number)
                 return self._read(number, "state", state), self._read(number, "history", history)
         except UserError:
             raise
@@ -114,6 +120,19 @@ class Checkpoints:
         """Gives back what Orbax holds."""
         self._writer.close()
         self._reader.close()
+
+    def _check_format(self, number: int) -> None:
+        """Raises UserError if a checkpoint is of another version; Orbax says that it has no metadata by None."""
+        described = self._reader.metadata(number).custom_metadata
+        if described is not None:
+            formats.require(
+                self.directory / str(number),
+                described.get("format"),
+                FORMAT,
+                changed="since 0.2 the D-Markers that it was trained on and the layout of its arrays are different",
+                advice="Train again into a new folder.",
+                remedy="new_run",
+            )
 
     def _read(self, number: int, item: str, like: Any) -> Any:
         """Reads an item in the layout of `like`; None if that is None."""

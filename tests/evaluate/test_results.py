@@ -15,6 +15,7 @@ from outcomes import NONE, accuracies, only, outcome, outcome_without_epochs
 from dfuse_jax.evaluate import results
 from dfuse_jax.evaluate.outcome import MODEL_PROTOCOLS, PROTOCOLS, Environment
 from dfuse_jax.evaluate.results import compute_results, predictions_csv, read_results
+from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.train import Replica
 
 
@@ -183,13 +184,13 @@ def test_a_file_of_results_is_read_back_if_it_is_of_this_format(tmp_path):
     assert computed["format"] == results.FORMAT == 1
     path.write_text(json.dumps(computed))
     assert read_results(path) == computed
-    for other, words in (
-        ({**computed, "format": 2}, "2, not 1"),
-        ({"name": "old"}, "None, not 1"),
-        ([], "None, not 1"),
+    for other, error, words in (
+        ({**computed, "format": 2}, UserError, r"by a later dfuse_jax \(format 2; .* up to 1\)"),
+        ({"name": "old"}, UserError, r"by dfuse_jax 0\.1: .* Train again into a new folder"),
+        ([], ValueError, "holds no object"),
     ):
         path.write_text(json.dumps(other))
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(error, match=words):
             read_results(path)
     path.write_text("{")
     with pytest.raises(ValueError, match="line 1"):

@@ -1,11 +1,13 @@
 """Checkpoints by themselves: errors in one line, and what two processes hold while they save."""
 
+import contextlib
 import errno
 import socket
 import subprocess
 import sys
 
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 import saving
 from scripts import environment
@@ -29,6 +31,30 @@ def test_what_was_saved_is_read_and_described(checkpoints):
     state, history = checkpoints.restore(3, history={"h": np.zeros(2)})
     assert state is None
     np.testing.assert_array_equal(history["h"], [1, 1])
+
+
+def save_as_0_1(directory, number):
+    """Writes a checkpoint as version 0.1 did: one item, and nothing that says its format."""
+    with ocp.CheckpointManager(directory) as manager:
+        args = ocp.args.StandardSave({"h": np.ones(2)})
+        manager.save(number, args=args, custom_metadata={"replicas_per_pass": 4})
+
+
+def test_a_checkpoint_of_version_0_1_is_refused(tmp_path):
+    save_as_0_1(tmp_path, 4)
+    with contextlib.closing(train.Checkpoints(tmp_path)) as opened:
+        assert opened.numbers == [4]
+        with pytest.raises(UserError, match=r"4 was made by dfuse_jax 0\.1: .* Train again into a new folder") as error:
+            opened.restore(4, history={"h": np.zeros(2)})
+    assert error.value.remedy == "new_run"
+
+
+def test_a_checkpoint_of_a_later_version_is_refused(checkpoints, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
+    checkpoints.save(3, {"a": np.arange(4.0)}, {"h": np.ones(2)})
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"3 was made by a later dfuse_jax"):
+        checkpoints.restore(3, history={"h": np.zeros(2)})
 
 
 def test_a_full_disk_is_one_line_without_a_log(checkpoints, monkeypatch, capfd):

@@ -10,13 +10,14 @@ import shutil
 import numpy as np
 import tensorflow_datasets as tfds
 
-from dfuse_jax import samples
+from dfuse_jax import constants, samples
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.data.build import manual
 from dfuse_jax.data.databases import DATABASES, unusual_format
 from dfuse_jax.data.dataset import list_labels, list_subjects
 from dfuse_jax.data.folds import Fold, make_folds
 from dfuse_jax.data.layouts import splits
+from dfuse_jax.data.layouts.tfds import FORMAT
 from dfuse_jax.extract.batch import extract_all
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
@@ -69,7 +70,12 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         folds = splits.to_folds(plan.splits, loaded) if plan.splits else self._make_folds(loaded)
         metadata = self.info.metadata
         assert metadata is not None  # as `_info` made it
-        metadata.update(folds="published" if plan.splits else "made", left_out=outcome.failed)
+        metadata.update(
+            format=FORMAT,
+            dfuse_jax=constants.VERSION,
+            folds="published" if plan.splits else "made",
+            left_out=outcome.failed,
+        )
         return {
             f"fold_{number}": self._generate_examples([loaded[i] for i in fold.test])
             for number, fold in enumerate(folds, 1)

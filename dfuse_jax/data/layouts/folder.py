@@ -8,7 +8,7 @@ from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.file_names import check_encoding, is_utf8, normalized, visible
 from dfuse_jax.data.layouts import splits, tables
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.samples import Sample, load
+from dfuse_jax.samples import OLD, Sample, is_old, load
 
 TABLE = "samples.csv"  # lists the samples of the data set, with their labels
 
@@ -66,7 +66,7 @@ def read(root: pathlib.Path) -> Dataset:
     Raises:
         UserError: a sample is missing, damaged or without label; folds and samples do not hold the same videos.
     """
-    samples = _read_samples(root)
+    samples, notes = _read_samples(root)
     unlabelled = [sample.name for sample in samples if sample.label is None]
     if unlabelled:
         raise UserError(
@@ -81,27 +81,34 @@ def read(root: pathlib.Path) -> Dataset:
     published = splits.read(root)
     if published:
         _check_labels(root, splits.collect_labels(published), samples)
-    return Dataset(samples, splits.to_folds(published, samples))
+    return Dataset(samples, splits.to_folds(published, samples), notes)
 
 
-def _read_samples(root: pathlib.Path) -> list[Sample]:
+def _read_samples(root: pathlib.Path) -> tuple[list[Sample], tuple[str, ...]]:
+    """Returns the samples, and what a user must know of those that an earlier version made."""
     if (root / TABLE).exists():
-        return [
-            dataclasses.replace(load(row.path), name=row.name, label=row.label, subject=row.subject)
-            for row in tables.read(root / TABLE)
+        rows = tables.read(root / TABLE)
+        paths = [row.path for row in rows]
+        samples = [
+            dataclasses.replace(load(row.path), name=row.name, label=row.label, subject=row.subject) for row in rows
         ]
-    paths = visible(root, "*.npz")
-    check_encoding(paths)
-    samples = []
-    for path in paths:
-        sample = load(path)
-        if not is_utf8(sample.name) or not is_utf8(sample.subject or ""):
-            raise UserError(
-                f"{path}: its name {sample.name!r} or its subject {sample.subject!r} is not valid UTF-8. Rename the "
-                "video and extract it again."
-            )
-        samples.append(dataclasses.replace(sample, name=normalized(sample.name)))
-    return samples
+    else:
+        paths = visible(root, "*.npz")
+        check_encoding(paths)
+        samples = [_load_named(path) for path in paths]
+    old = sum(is_old(path) for path in paths)
+    return samples, ((f"{old} of {len(paths)} samples were {OLD}",) if old else ())
+
+
+def _load_named(path: pathlib.Path) -> Sample:
+    """Reads a sample that no table names."""
+    sample = load(path)
+    if not is_utf8(sample.name) or not is_utf8(sample.subject or ""):
+        raise UserError(
+            f"{path}: its name {sample.name!r} or its subject {sample.subject!r} is not valid UTF-8. Rename the "
+            "video and extract it again."
+        )
+    return dataclasses.replace(sample, name=normalized(sample.name))
 
 
 def _check_labels(root: pathlib.Path, labels: dict[str, int], samples: list[Sample]) -> None:

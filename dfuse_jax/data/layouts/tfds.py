@@ -10,9 +10,11 @@ import numpy as np
 from dfuse_jax.data import folds
 from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.file_names import visible
+from dfuse_jax.runtime import formats
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.samples import Sample, validate
+from dfuse_jax.samples import OLD, Sample, validate
 
+FORMAT = 1  # of a data set, in its metadata; version 0.1 wrote none, and its data sets are read
 INFO = "dataset_info.json"  # every version's folder has it
 
 
@@ -73,19 +75,25 @@ def read(path: pathlib.Path) -> Dataset:
         `make_folds` makes the same ones, or others if another number is asked for).
 
     Raises:
-        UserError: tensorflow-datasets is not installed, files are missing or damaged, or a sample or fold is invalid.
+        UserError: tensorflow-datasets is not installed, files are missing, damaged or of a later version, or a
+            sample or fold is invalid.
     """
     tensorflow_datasets = require()
     try:
         builder = tensorflow_datasets.builder_from_directory(path)
         parts = sorted(builder.info.splits, key=lambda part: int(part.removeprefix("fold_")))
-        tested = [[_to_sample(record) for record in builder.as_data_source(part)] for part in parts]
         metadata = builder.info.metadata or {}
+        formats.refuse_later(path, metadata.get("format"), FORMAT)
+        tested = [[_to_sample(record) for record in builder.as_data_source(part)] for part in parts]
+    except UserError:
+        raise
     except Exception as error:  # array_record and protobuf raise errors of many kinds
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read ({reason}). Delete it and build it again.") from error
     samples = sorted((validate(sample) for part in tested for sample in part), key=lambda sample: sample.name)
     notes = tuple(f"left out when it was built: {reason}" for reason in metadata.get("left_out", {}).values())
+    if metadata.get("format") is None:
+        notes += (f"{OLD}, and build the data set again",)
     if metadata.get("folds") != "published":
         return Dataset(samples, [], notes)
     index = {sample.name: number for number, sample in enumerate(samples)}

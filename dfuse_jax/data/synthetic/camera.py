@@ -9,7 +9,7 @@ from dfuse_jax.data.synthetic.muscles import modes
 
 # In eye distances. Attention Mesh's landmarks tremble by a few thousandths of it on a still face.
 JITTER = np.array([1, 1, 2], np.float32) * 0.0015  # frame by frame; depth is guessed from one image: twice as much
-DRIFT = 0.006  # slowly and smoothly over the face
+DRIFT = 0.014  # slowly and smoothly over the face
 TREMBLE = 0.001  # the whole face, frame by frame
 
 

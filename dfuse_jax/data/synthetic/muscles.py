@@ -84,7 +84,7 @@ def muscles(face: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "7 478 3"]:
     for side, corner in zip(sides, LIP_CORNERS, strict=True):
         fields.append(bump(face, corner, (0.14 * side, -0.11, 0.07), radius=0.22))
     for side, cheek, lid in zip(sides, CHEEKS, LOWER_LIDS, strict=True):
-        raised = bump(face, cheek, (0.02 * side, -0.07, -0.03), radius=0.18)
+        raised = bump(face, cheek, (0.07 * side, -0.07, -0.03), radius=0.18)
         fields.append(raised + bump(face, lid, (0, -0.02, 0), radius=0.1))
     for contours in LIDS:
         fields.append(closing(face, contours, upper=0.8, radius=0.05))

@@ -19,6 +19,11 @@ The rest is drawn alike for both: frame rate, image size, subject, head motion, 
 and posed smiles come in pairs of equally many frames, so a classifier of the length alone is at chance, which it is not
 on the real databases.
 
+Both kinds together move as real faces do: the medians of the ranges of the three signals, of their jitter, of the
+difference between the sides and of the times of rise and fall are within a factor of two of those of nine smiles in
+public clips (`tests/data/synthetic/test_against_real.py` has the numbers). Most of these nine are smiles in a
+conversation; none is labelled, so they say nothing about how the two kinds differ.
+
 What these data are not: they are not recordings, nor a model fitted to any. Nobody smiled, nobody felt anything. How
 well a classifier does on them follows from the numbers in TRAITS, so no accuracy on them says anything about people, or
 about the same classifier on people. They show that the software runs, and that its controls work.
@@ -41,7 +46,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Float32
 
-from dfuse_jax.data.synthetic.camera import Camera, add_tracking_errors, film
+from dfuse_jax.data.synthetic.camera import Camera, add_tracking_errors, film, slow_curves
 from dfuse_jax.data.synthetic.muscles import MUSCLES, modes, muscles, neutral_face
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
@@ -49,16 +54,17 @@ from dfuse_jax.samples import Sample
 # Median; spread (standard deviation of the logarithm); by how many spreads spontaneous smiles exceed the median and
 # posed ones fall short of it.
 TRAITS = {
-    "onset": (0.60, 0.35, 0.8),  # seconds
-    "offset": (0.70, 0.35, 0.65),  # seconds
+    "onset": (1.50, 0.40, 0.95),  # seconds
+    "offset": (1.20, 0.40, 0.8),  # seconds
     "amplitude": (0.90, 0.30, -0.5),  # of full contraction, as the next two
-    "cheek": (0.55, 0.50, 0.65),
-    "lids": (0.22, 0.50, 0.8),
+    "cheek": (0.55, 0.50, 0.8),
+    "lids": (0.22, 0.50, 1.0),
     "asymmetry": (0.12, 0.60, -0.45),  # (right - left) / (right + left), either sign
     "pause": (0.40, 0.60, -0.45),  # by how much the onset slows halfway, 1: to a stop
     "swell": (0.12, 0.60, 0.45),  # share of the amplitude that comes and goes between the peaks
     "peaks": (0.60, 0.50, 0.5),  # expected number of further peaks
 }
+WANDER = 0.03  # of full closing: each upper lid rises and sinks by itself, slowly
 SUBJECT_SHARE = 0.4  # of a trait's variance lies between subjects
 IMAGE_SIZES = ((640, 480), (720, 576), (1920, 1080))
 
@@ -184,11 +190,11 @@ def _contractions(
 
     cheek = traits["cheek"] * delayed(rng.uniform(0, 0.1))
     squint = np.minimum(traits["lids"] * delayed(rng.uniform(0, 0.15)), 0.8)
-    lids = np.maximum(squint, _blinks(rng, seconds))
+    lids = np.maximum(squint[:, None] + WANDER * slow_curves(rng, seconds, 2), _blinks(rng, seconds)[:, None])
     jaw = rng.uniform(0, 0.6) * smile**2
     tilt = rng.choice((-1, 1)) * min(traits["asymmetry"], 0.5)
     right, left = 1 + tilt, 1 - tilt
-    return np.stack([right * smile, left * smile, right * cheek, left * cheek, lids, lids, jaw], axis=1)
+    return np.stack([right * smile, left * smile, right * cheek, left * cheek, *lids.T, jaw], axis=1)
 
 
 def _rise_and_fall(
@@ -211,8 +217,8 @@ def _rise_and_fall(
 
 
 def _smoothstep(x: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
-    """Goes from 0 to 1 with the least jerk."""
-    return x**3 * (10 - 15 * x + 6 * x**2)
+    """Goes from 0 to 1, level at both ends; from 20% to 80% in 0.43 of the time."""
+    return x**2 * (3 - 2 * x)
 
 
 def _blinks(rng: np.random.Generator, seconds: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:

@@ -29,6 +29,19 @@ def test_a_folder_of_samples_is_read_with_its_own_labels_or_its_tables(tmp_path)
     assert [s.name for s in load_dataset(str(tmp_path), "folder").samples] == ["a", "b"]
 
 
+def test_samples_of_version_0_1_are_read_and_counted(tmp_path):
+    write_folder(tmp_path)
+    assert load_dataset(str(tmp_path), "folder").notes == ()
+    sample = samples.load(tmp_path / "a.npz")
+    old = {"name": "a", "landmarks": sample.landmarks, "fps": sample.fps, "image_size": sample.image_size, "label": 1}
+    np.savez_compressed(tmp_path / "a.npz", **old)  # as version 0.1 wrote it: nothing says its format
+    for _ in range(2):  # from the files, then from the cache
+        dataset = load_dataset(str(tmp_path), "folder")
+        assert [(s.name, s.label) for s in dataset.samples] == [("a", 1), ("b", 0), ("c", 0)]
+        (note,) = dataset.notes
+        assert note.startswith("1 of 3 samples were made by dfuse_jax 0.1, which read pixels that are not square")
+
+
 def test_a_folder_may_come_with_folds(tmp_path):
     write_folder(tmp_path)
     write_csv(tmp_path / "samples.csv", LINES)

@@ -1,5 +1,6 @@
 """Data sets as the builders write them, read again; here their samples are made up, not extracted."""
 
+import json
 import sys
 
 import numpy as np
@@ -103,6 +104,25 @@ def test_damaged_records_are_named(built, tmp_path, damage):
     database = "bbc" if damage == "other" else "spos"
     with pytest.raises(UserError, match="holds the data set spos" if damage == "other" else "1.0.0.*cannot be read"):
         load_dataset(root, database)
+
+
+def test_one_of_version_0_1_is_read_and_says_what_changed(built, tmp_path):
+    root = copy(built, tmp_path / "spos" / "1.0.0")
+    metadata = json.loads((root / "metadata.json").read_text())
+    assert (metadata.pop("format"), metadata.pop("dfuse_jax")) == (1, "0.2.0")
+    (root / "metadata.json").write_text(json.dumps(metadata))
+    old, new = load_dataset(root, "spos"), load_dataset(built, "spos")
+    assert [sample.name for sample in old.samples] == [sample.name for sample in new.samples]
+    (note,) = set(old.notes) - set(new.notes)
+    assert note.startswith("made by dfuse_jax 0.1, which read pixels that are not square")
+
+
+def test_one_of_a_later_version_is_refused(built, tmp_path):
+    root = copy(built, tmp_path / "spos" / "1.0.0")
+    metadata = json.loads((root / "metadata.json").read_text())
+    (root / "metadata.json").write_text(json.dumps(metadata | {"format": 2}))
+    with pytest.raises(UserError, match=r"1\.0\.0 was made by a later dfuse_jax .* Update dfuse_jax"):
+        load_dataset(root, "spos")
 
 
 def test_landmarks_that_are_no_fractions_are_refused(tmp_path, monkeypatch):
