@@ -24,7 +24,7 @@ HIDDEN = (np.arange(FRAMES) >= 30) & (np.arange(FRAMES) < 52)
 LEAST = 0.9
 
 
-@pytest.fixture(scope="module", params=["photograph", "single_face.mp4"])
+@pytest.fixture(scope="module", params=["photograph", pytest.param("single_face.mp4", marks=pytest.mark.slow)])
 def plain(request, tmp_path_factory):
     """The images of a smile, and its sample: of a photograph that is moved, and of a person."""
     if request.param == "photograph":
@@ -224,7 +224,7 @@ def test_a_video_without_a_face():
 @pytest.mark.parametrize(
     ("name", "pixel_aspect", "start", "frames"),
     [
-        ("cap13_edit2.mp4", None, 0, 300),
+        ("cap13_edit2.mp4", None, 0, 150),
         ("carphone_pristine.mp4", None, 0, 120),
         ("franck.mp4", 16 / 15, 1896, 288),  # talk, and a laugh
         pytest.param("franck.mp4", 16 / 15, 0, 2880, marks=pytest.mark.slow),

