@@ -166,8 +166,8 @@ def check(config: Mapping) -> None:
     checks.one_of(config, "dmarkers.smoothing", (None, "", "4253H"))
     if config["dmarkers"]["definition"] == "robust" and config["dmarkers"]["smoothing"]:
         raise UserError(
-            f"config.dmarkers.smoothing is {config['dmarkers']['smoothing']!r}, but the definition 'robust' smooths the "
-            "signals itself: leave it empty."
+            f"config.dmarkers.smoothing is {config['dmarkers']['smoothing']!r}, but the definition 'robust' smooths "
+            "the signals itself: leave it empty."
         )
     checks.one_of(config, "model.fusion", tuple(FUSIONS))
     checks.one_of(config, "model.variant", VARIANTS)

@@ -47,8 +47,8 @@ def plot(
         fps: frames per second.
         length: the first `length` frames are drawn (default: all T).
         aspect: image height / width.
-        definition: "robust" (unlike for `compute` the default, as figures are mostly drawn of one's own videos), "paper"
-            or "authors".
+        definition: "robust" (the default here, unlike for `compute`: figures are mostly drawn of one's own videos),
+            "paper" or "authors".
         smoothing: None, or "4253H" (not for "robust"), as for `compute`.
         title: of the figure.
 
