@@ -2,7 +2,7 @@
 
 python launch/predict.py --checkpoint DIR VIDEO... [--out DIR]
 
-A VIDEO may also be a .npz that launch/extract.py made of one.
+A VIDEO may also be a .npz that launch/extract.py made of one. --pixel_aspect and --fps are as there.
 """
 
 import pathlib
@@ -11,9 +11,14 @@ from absl import flags
 
 from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import escaped
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Folder of a finished launch/cv.py run (its --workdir).")
 _OUT = flags.DEFINE_string("out", ".", "Folder for the plots, <video's name>.png; made if it is not there.")
+_PIXEL_ASPECT = flags.DEFINE_string(
+    "pixel_aspect", None, "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly."
+)
+_FPS = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
 
 
 def main(argv):
@@ -24,12 +29,13 @@ def main(argv):
         )
     from dfuse_jax.experiments import predict  # only now: --help need not wait for JAX
 
+    _check_names(argv[1:])
     trained = predict.load(_CHECKPOINT.value)
     print(f"{trained.name}: {trained.note}")
     reasons = []
     for video in argv[1:]:
         try:
-            print(judge(trained, video, pathlib.Path(_OUT.value)), flush=True)
+            print(escaped(judge(trained, video, pathlib.Path(_OUT.value))), flush=True)
         except UserError as error:
             reasons.append(str(error))
     if reasons:
@@ -39,12 +45,7 @@ def main(argv):
 
 def judge(trained, video: str, out: pathlib.Path) -> str:
     """Returns a line on a video and what must be known of it, and draws its signals to <out>/<name>.png."""
-    from dfuse_jax import samples
-    from dfuse_jax.extract import flags
-    from dfuse_jax.extract.landmarks import extract_landmarks
-
-    extracted = video.endswith(".npz")
-    sample = samples.load(video) if extracted else extract_landmarks(video)
+    sample, notes = read(video)
     probabilities = trained.predict(sample)
     verdict = f"spontaneous with probability {probabilities.mean():.1%}"
     plot = out / f"{sample.name}.png"
@@ -56,9 +57,33 @@ def judge(trained, video: str, out: pathlib.Path) -> str:
     models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
     frames, clip = len(sample.landmarks), trained.config["train"]["clip_frames"]
     caution = f"; caution: its {frames} frames are less than a clip of {clip}" if frames < clip else ""
-    notes = [*flags.notes(sample.flags), *([samples.OLD] if extracted and samples.is_old(video) else [])]
     lines = [f"{video}: {note}" for note in notes]
     return "\n".join([f"{video}: {verdict} ({models}); signals in {plot}{caution}", *lines])
+
+
+def read(video: str):
+    """Returns the sample of a video or a .npz, and what must be known of it, whole sentences."""
+    from dfuse_jax import samples
+    from dfuse_jax.extract import flags
+    from dfuse_jax.extract.landmarks import extract
+    from dfuse_jax.extract.video import parse_pixel_aspect
+
+    if video.endswith(".npz"):
+        sample = samples.load(video)
+        return sample, [*flags.notes(sample.flags), *([samples.OLD] if samples.is_old(video) else [])]
+    pixel_aspect = parse_pixel_aspect(_PIXEL_ASPECT.value) if _PIXEL_ASPECT.value else None
+    extraction = extract(video, pixel_aspect=pixel_aspect, fps=_FPS.value)
+    return extraction.sample, extraction.notes
+
+
+def _check_names(videos: list[str]) -> None:
+    """Raises UserError if two videos would draw the same plot."""
+    by_name = {}
+    for video in videos:
+        path = pathlib.Path(video)
+        other = by_name.setdefault(path.stem, path)
+        if other.resolve() != path.resolve() and other.with_suffix("") != path.with_suffix(""):
+            raise UserError(f"{other} and {path} have the same name, and so would their plots. Judge them one by one.")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,16 @@ from dfuse_jax.runtime.files import escaped
 
 
 def visible(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-    """Returns the sorted paths in the folder that match a glob pattern, without hidden ones.
+    """Returns the sorted paths in the folder that match a glob pattern, without hidden ones."""
+    return [path for path in sorted(folder.glob(pattern)) if not is_hidden(path.relative_to(folder))]
+
+
+def is_hidden(path: pathlib.Path) -> bool:
+    """Tells whether a path within a folder is hidden, or lies in a folder that is.
 
     Hidden are names that begin with a dot (`.ipynb_checkpoints`, and `._*` by macOS on foreign disks) and `__MACOSX`
-    (in ZIP archives by macOS), and everything in folders with such names.
+    (in ZIP archives by macOS).
     """
-    return [path for path in sorted(folder.glob(pattern)) if not _is_hidden(path.relative_to(folder))]
-
-
-def _is_hidden(path: pathlib.Path) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 

@@ -33,7 +33,7 @@ def folds(database: str) -> int:
 
 
 def dmarkers(database: str) -> dict[str, str]:
-    """Returns how D-Markers are computed: by the paper's definition for its databases, by `robust` for one's own videos.
+    """Returns how D-Markers are computed: the paper's way for its databases, `robust` for one's own videos.
 
     The paper's phases and sets hang on jitter, so its signals are smoothed; `robust` smooths by itself.
     """

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dfuse_jax.data.databases import DATABASES, labels_from_names, parse_name
-from dfuse_jax.data.file_names import check_encoding, normalized, visible
+from dfuse_jax.data.file_names import check_encoding, is_hidden, normalized
 from dfuse_jax.data.layouts import splits, tables
 from dfuse_jax.extract.batch import Job
-from dfuse_jax.extract.video import SUFFIXES
+from dfuse_jax.extract.video import SUFFIXES, find_videos
 from dfuse_jax.runtime.errors import UserError
 
 _VIDEO_NAMES = {
@@ -72,10 +72,15 @@ def plan(root: pathlib.Path, database: str) -> Plan:
     notes = []
     published = splits.read(root)
     if not published and (root / "labels.csv").exists():
-        rows = tables.read(root / "labels.csv")
         jobs = [
-            Job(row.path, name=row.name, label=row.label, subject=row.subject, pixel_aspect=row.pixel_aspect)
-            for row in rows
+            Job(
+                row.path,
+                name=row.name,
+                label=row.label,
+                subject=row.subject,
+                pixel_aspect=row.pixel_aspect or DATABASES[database].pixel_aspects.get(row.label),
+            )
+            for row in tables.read(root / "labels.csv")
         ]
     else:
         videos = _find_videos(root, database)
@@ -107,7 +112,7 @@ def plan(root: pathlib.Path, database: str) -> Plan:
 
 def _find_videos(root: pathlib.Path, database: str) -> dict[str, pathlib.Path]:
     """Returns {name: path} of the videos in the folder and the folders in it."""
-    paths = [path for path in visible(root, "**/*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    paths = [path for path in find_videos(root) if not is_hidden(path.relative_to(root))]
     if not paths:
         raise _missing(root, database, "no videos" if root.is_dir() else "no such folder")
     check_encoding(paths)

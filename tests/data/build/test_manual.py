@@ -76,7 +76,14 @@ def test_the_shape_of_pixels_comes_from_the_table_or_the_database(tmp_path, monk
     assert [job.pixel_aspect for job in manual.plan(tmp_path, "spos").jobs] == [16 / 15, None]
     lines = ["path,label,subject,pixel_aspect", "posed_x-1.avi,0,x,", "spontaneous_x-1.avi,1,x,4:3"]
     (tmp_path / "labels.csv").write_text("\n".join(lines))
-    assert [job.pixel_aspect for job in manual.plan(tmp_path, "spos").jobs] == [None, pytest.approx(4 / 3)]
+    assert [job.pixel_aspect for job in manual.plan(tmp_path, "spos").jobs] == [16 / 15, pytest.approx(4 / 3)]
+
+
+def test_links_to_folders_are_followed(tmp_path):
+    write_videos(tmp_path / "disk", "posed_x-1.avi", "spontaneous_x-1.avi")
+    (tmp_path / "manual").mkdir()
+    (tmp_path / "manual" / "videos").symlink_to(tmp_path / "disk")
+    assert [job.name for job in manual.plan(tmp_path / "manual", "spos").jobs] == ["posed_x-1", "spontaneous_x-1"]
 
 
 def test_hidden_files_are_no_videos(tmp_path):
