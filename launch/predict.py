@@ -58,8 +58,7 @@ def judge(trained, video: str, out: pathlib.Path) -> str:
     caution = f"; caution: its {frames} frames are less than a clip of {clip}" if frames < clip else ""
     notes = [*flags.notes(sample.flags), *([samples.OLD] if extracted and samples.is_old(video) else [])]
     lines = [f"{video}: {note}" for note in notes]
-    return "
-".join([f"{video}: {verdict} ({models}); signals in {plot}{caution}", *lines])
+    return "\n".join([f"{video}: {verdict} ({models}); signals in {plot}{caution}", *lines])
 
 
 if __name__ == "__main__":
