@@ -1,46 +1,6 @@
-"""`tfds build` with the builders of dfuse_jax (uva_nemo, mmi, spos, bbc), without TensorFlow.
+"""Builds a database from its videos by TFDS: the command `dfuse-build`, from a checkout."""
 
-python launch/build.py uva_nemo --manual_dir DIR --data_dir DATA
-python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DATA
-
-It is the command of TFDS itself, with all its flags. `tfds` (4.9.10) starts only where TensorFlow, Apache Beam and
-mlcroissant are installed, which its other commands need; there, it is
-`tfds build uva_nemo --imports dfuse_jax.data.build.builders ...`.
-"""
-
-import pathlib
-import sys
-
-from absl import logging
-
-from dfuse_jax.data.databases import DATABASES
-from dfuse_jax.data.layouts import tfds
-from dfuse_jax.runtime import cli
-from dfuse_jax.runtime.errors import UserError
-
-
-def main(argv):
-    """Builds the data sets that are named; TFDS parses the command line."""
-    tfds.require()
-    logging.set_verbosity(logging.ERROR)  # it warns of data sets that do not exist yet
-    from tensorflow_datasets.scripts.cli import build, cli_utils
-
-    parse = cli_utils.make_flags_parser(build.Args, description=str(__doc__))
-    args = parse([*argv, "--imports=dfuse_jax.data.build.builders"])
-    names = args.positional_datasets + args.datasets
-    if not names or set(names) - set(DATABASES):
-        raise UserError(f"name one of {', '.join(DATABASES)}, not {', '.join(names) or 'nothing'}.")
-    for name in names:
-        built = tfds.find(pathlib.Path(args.paths.data_dir), name)
-        if built is not None and not args.debug.overwrite:
-            print(f"{built}: exists and is kept; --overwrite builds it anew, from what is extracted.", flush=True)
-    try:
-        args.execute()
-    except (OSError, RuntimeError) as error:  # a RuntimeError by array_record for a full disk
-        reason = " ".join(str(error).split())
-        raise UserError(f"{reason}. The same command goes on from the landmarks that are extracted.") from error
-
+from dfuse_jax.commands.build import main
 
 if __name__ == "__main__":
-    sys.argv[1:1] = ["--"]  # the flags are not this script's own
-    cli.run(main)
+    main()

@@ -13,7 +13,7 @@ import dfuse_jax
 
 ROOM = pathlib.Path(dfuse_jax.__file__).parent
 MODULES = sorted(ROOM.rglob("*.py"))
-COMMAND_LINE = {"runtime/cli.py"}
+COMMAND_LINE = ("runtime/cli.py", "commands/")
 CONFIGS = ("experiments/", "systems/")  # their functions take a config, so its fields are parts of an argument
 
 
@@ -39,12 +39,12 @@ def strings(tree):
             yield node.lineno, node.value
 
 
-def test_only_the_command_line_speaks_of_flags_scripts_and_fields():
+def test_only_the_command_line_speaks_of_flags_commands_and_fields():
     offences = []
     for name, tree in trees():
-        if name in COMMAND_LINE or name.startswith("bench/"):
+        if name.startswith((*COMMAND_LINE, "bench/")):
             continue
-        pattern = r"(^|\s)--[a-z]|launch/" + ("" if name.startswith(CONFIGS) else r"|\bconfig\.[a-z]")
+        pattern = r"(^|\s)--[a-z]|launch/|dfuse-[a-z]" + ("" if name.startswith(CONFIGS) else r"|\bconfig\.[a-z]")
         for line, text in strings(tree):
             if re.search(pattern, text.replace("ray start --head", "")):  # a command of Ray's, not of ours
                 offences.append(f"{name}:{line}: {text}")
@@ -68,13 +68,13 @@ def test_no_module_asserts_when_it_is_imported():
 
 
 def test_the_library_speaks_with_one_voice():
-    """print stands in runtime/, and where a benchmark is a program of its own."""
+    """print stands in runtime/ and commands/, and where a benchmark is a program of its own."""
     offences = [
         f"{name}:{node.lineno}"
         for name, tree in trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-        if not name.startswith(("runtime/", "bench/", "data/synthetic/neutral_face", "train/interrupt"))
+        if not name.startswith(("runtime/", "commands/", "bench/", "data/synthetic/neutral_face", "train/interrupt"))
     ]
     assert not offences, offences
 

@@ -63,6 +63,11 @@ def cached(
     return _load(folder, key) or dataset
 
 
+def folders(directory: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Returns the folders of the caches of the data sets in a directory and beneath it; they may be deleted."""
+    return sorted({path.parent for path in pathlib.Path(directory).rglob("cache/*.f32")})
+
+
 def fingerprint(directory: str | os.PathLike[str], files: Iterable[str | os.PathLike[str]], source: str = "") -> str:
     """Returns a key that tells files apart by their names in the directory, their sizes and times of change.
 

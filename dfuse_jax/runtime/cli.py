@@ -1,75 +1,120 @@
-"""What all scripts share: one-line errors, `--debug` for where they came from, exit codes, processes.
+"""What all commands share: one-line errors, `--debug` for where they came from, exit codes, processes.
 
-Nowhere else in the library is there a word of flags, fields of a config or scripts.
+Beneath the commands, nowhere else in the library is there a word of flags, fields of a config or commands.
 """
 
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from dfuse_jax.runtime import compilation
+from dfuse_jax.constants import VERSION
+from dfuse_jax.runtime import compilation, recipes
 from dfuse_jax.runtime.errors import UserError
 
 __all__ = ["REMEDIES", "UserError", "define_config", "run"]
 
 REMEDIES = {
-    "benchmark": "launch/benchmark.py runs it.",
-    "database": "python launch/build.py NAME builds it; --config.data.dir=DIR names its folder.",
-    "finished_run": "Give --checkpoint the --workdir of a finished launch/cv.py.",
-    "folder": "python launch/dataset.py videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",
+    "benchmark": "dfuse-benchmark runs it.",
+    "database": "dfuse-build NAME builds it; --config.data.dir=DIR names its folder.",
+    "finished_run": "Give --checkpoint the --workdir of a finished dfuse-cv.",
+    "folder": "dfuse-dataset videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",
     "folds": "Set --config.cv.folds.",
     "new_run": "launch/cv.py does it, with another --workdir.",
     "ray": "`ray start --head` starts one; --ray is its address.",
     "replicas_per_pass": "Set --config.train.replicas_per_pass to less, with another --workdir.",
-    "samples": "python launch/extract.py VIDEO... --out DIR makes such files.",
+    "samples": "dfuse-extract VIDEO... --out DIR makes such files.",
     "shared_workdir": "The folder is --workdir.",
-    "train_again": "The same launch/cv.py command, with the same --workdir, does it.",
+    "train_again": "The same dfuse-cv command, with the same --workdir, does it.",
     "workdir": "Give another --workdir.",
 }
-"""What the command line adds to a UserError: its `remedy` -> a sentence that names the flag or script."""
+"""What the command line adds to a UserError: its `remedy` -> a sentence that names the flag or command."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # wherever a file is written
 
+_HELP = ("--help", "-help", "--helpshort", "-helpshort", "--helpfull", "-helpfull", "-?")
+_VERSION = ("--version", "-version")
+
 flags.disclaim_key_flags()
-# Named as the script's own flag, so that --help lists it.
+# Named as the command's own flags, so that --help lists them.
 _DEBUG = flags.DEFINE_bool("debug", False, "Show where an error came from.", module_name=sys.argv[0])
+flags.DEFINE_bool("version", False, "Print the version and exit.", module_name=sys.argv[0])
 
 
-def run(main: Callable, *, processes: bool = False) -> None:
+def run(main: Callable[[list[str]], None], *, processes: bool = False) -> None:
     """Runs `main(argv)` as an absl app, then exits: 0, or 2 with one `error: ...` line for a UserError or a bad flag.
 
-    An interrupted script exits with 130 and says so in one line. `--debug` adds the traceback. What XLA compiles is
-    kept for the next start.
+    An interrupted command exits with 130 and says so in one line. `--debug` adds the traceback, `--help` prints the
+    docstring of the module that defines `main`, and its flags. What XLA compiles is kept for the next start.
 
     Args:
-        main: the script.
+        main: the command.
         processes: whether several processes may run it together; this defines the flags that say so.
     """
+    _require_platform()
     compilation.keep()
     joined = _define_process_flags() if processes else contextlib.nullcontext
+    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(main.__module__):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(lambda argv: _guarded(main, argv, joined), flags_parser=_parse)
 
 
-def define_config(default: str, help_string: str = "The configuration; --config.a.b=value sets a field of it."):
-    """Defines `--config` (ml_collections), the file `default` unless given; a bad field ends the script like run's."""
+def define_config(default: str) -> flags.FlagHolder:
+    """Defines `--config` (ml_collections), by default the recipe `default`; a bad field ends the command as in `run`."""
+    _require_platform()
     from ml_collections import config_flags
 
+    text = f"The recipe, by name or file; --config.a.b=value sets a field of it. By name: {', '.join(recipes.names())}."
+    holder = config_flags.DEFINE_config_file("config", help_string=text)
+    flags.FLAGS["config"].parser = _RecipeParser(flags.FLAGS["config"].parser)
+    if _first(sys.argv, _HELP + _VERSION):  # to read a recipe takes seconds
+        flags.FLAGS["config"].default_as_str = repr(default)
+        return holder
     try:
-        return config_flags.DEFINE_config_file("config", default, help_string)
-    except Exception as error:  # it reads sys.argv here already and raises errors of many kinds
+        flags.FLAGS.set_default("config", default)
+    except Exception as error:  # it reads the fields in sys.argv here already and raises errors of many kinds
         unknown = "no such field: " if isinstance(error, AttributeError) else ""
         _fail(f"--config: {unknown}{_one_line(error)}", debug="--debug" in sys.argv)
+    return holder
+
+
+class _RecipeParser(flags.ArgumentParser):
+    """Reads a recipe that is given by its name or file."""
+
+    def __init__(self, parser: flags.ArgumentParser):
+        self._parser = parser
+
+    def parse(self, argument: str) -> Any:
+        """Returns the config."""
+        return self._parser.parse(recipes.resolve(argument))
+
+    def flag_type(self) -> str:
+        """Returns what --help calls the value."""
+        return "a recipe"
+
+
+def _require_platform() -> None:
+    """Ends the command on Windows, which has neither the file locks nor the signals that are used here."""
+    if sys.platform == "win32":
+        _fail("dfuse_jax runs on Linux and macOS. On Windows, use the Windows Subsystem for Linux (WSL).", debug=False)
+
+
+def _first(argv: list[str], names: tuple[str, ...]) -> str | None:
+    """Returns the first of these flags on the command line; after "--" come none."""
+    ours = itertools.takewhile(lambda argument: argument != "--", argv[1:])
+    return next((argument for argument in ours if argument in names), None)
 
 
 def _guarded(main: Callable, argv: list[str], joined: Callable):
-    """Runs the script among the other processes, if there are any, and turns what it raises into an exit code."""
+    """Runs the command among the other processes, if there are any, and turns what it raises into an exit code."""
     if not _DEBUG.value:
         logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell of every step
     # JAX drops a KeyboardInterrupt that is raised within a callback of its own. Ending at once loses nothing: files are
@@ -113,6 +158,11 @@ def _define_process_flags() -> Callable:
 
 
 def _parse(argv: list[str]) -> list[str]:
+    if _first(argv, _VERSION):
+        print(f"dfuse_jax {VERSION}")
+        sys.exit(0)
+    if help_flag := _first(argv, _HELP):  # whatever else is there
+        argv = [argv[0], help_flag]
     try:
         rest = flags.FLAGS(argv)
         for name in flags.FLAGS:  # a config file that cannot be read raises only when its value is used
@@ -122,6 +172,8 @@ def _parse(argv: list[str]) -> list[str]:
         sys.exit(0)
     except KeyboardInterrupt:
         _interrupted(sys.exit)
+    except UserError as error:  # no such recipe, or one that refuses its argument
+        _fail(str(error), debug="--debug" in argv)
     except Exception as error:  # config flags raise errors of many kinds for a bad field, value or file
         _fail(f"{_one_line(error).rstrip('.?')}. --help lists the flags.", debug="--debug" in argv)
 

@@ -11,13 +11,12 @@ LIMIT = 2 << 30  # bytes of what is kept
 def keep() -> None:
     """Turns on JAX's persistent compilation cache; where it cannot be written, nothing happens.
 
-    It lies in ~/.cache/dfuse_jax/xla, or where JAX_COMPILATION_CACHE_DIR says (empty: nowhere). The oldest files beyond
+    It lies in `root()`, or where JAX_COMPILATION_CACHE_DIR says (empty: nowhere). The oldest files beyond
     `LIMIT` are removed; several processes may use it at once, and all of it may be deleted at any time.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    folder = home / "dfuse_jax" / "xla" / _processor()
+    folder = root() / _processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _prune(folder.parent)
@@ -27,6 +26,12 @@ def keep() -> None:
     if writable:
         _set("jax_compilation_cache_dir", str(folder))
         _set("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def root() -> pathlib.Path:
+    """Returns the folder of what is compiled, of all kinds of processor: ~/.cache/dfuse_jax/xla."""
+    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return home / "dfuse_jax" / "xla"
 
 
 def _set(option: str, value: str | float) -> None:

@@ -12,7 +12,7 @@ from dfuse_jax.experiments import compare
 from dfuse_jax.report import comparison
 from dfuse_jax.runtime.errors import UserError
 
-SMALL = ["--config=configs/benchmark.py", *TINY[1:]]
+SMALL = ["--config=benchmark", *TINY[1:]]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_damaged_result_is_named(benchmark, tmp_path):
     [
         (["--config.fusions=hadamard,magic"], ["'magic'", "token_attention", "config.fusions"]),
         (["--config.model.fusion=film"], ["fusion"]),
-        (["--config=configs/film.py"], ["launch/cv.py"]),
+        (["--config=configs/film.py"], ["dfuse-cv"]),
         (["film"], ["'film' is not a flag", "--config.fusions"]),
     ],
 )

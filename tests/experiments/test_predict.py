@@ -90,7 +90,7 @@ def test_predict_judges_the_good_videos_and_lists_the_bad_ones(finished, predict
 def test_predict_refuses_what_is_no_finished_run(finished, real_smile, tmp_path):
     video = real_smile[0]
     refused(launch("predict", video), "--checkpoint DIR")
-    refused(launch("predict", "--checkpoint", tmp_path / "none", video), "no such folder", "launch/cv.py", "--workdir")
+    refused(launch("predict", "--checkpoint", tmp_path / "none", video), "no such folder", "dfuse-cv", "--workdir")
     twins = launch("predict", "--checkpoint", tmp_path, "x/a.mp4", "y/a.avi")  # both would be drawn in a.png
     refused(twins, "x/a.mp4 and y/a.avi have the same name", "one by one")
     refused(launch("predict", "--checkpoint", tmp_path, video), "no finished run", "results.json")

@@ -1,4 +1,4 @@
-"""The wrapper around every script of launch/: what a user sees of errors, and exit codes."""
+"""The wrapper around every command: what a user sees of errors, help and version, and exit codes."""
 
 import os
 import signal
@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
+import dfuse_jax
+
 CONFIG = """
 from ml_collections import config_dict
 
 def get_config():
     return config_dict.create(rate=0.5, model=config_dict.create(width=3))
 """
-SCRIPT = """
+SCRIPT = """\"\"\"Prints the settings.\"\"\"
 import sys, time
 from absl import flags
 from dfuse_jax.runtime import cli
@@ -98,7 +100,8 @@ def test_a_fault_of_the_program_keeps_its_traceback(script):
         ("--config.rate=fast", "'fast'"),
         ("--config.rates=1", 'Did you mean "rate" instead of "rates"?'),
         ("--config.model.depth=1", "no such field: 'depth'"),
-        ("--config=missing.py", "missing.py"),
+        ("--config=missing.py", "missing.py: no such recipe"),
+        ("--config=hadamrd:mmi", "hadamrd: no such recipe. Give a file, or one of hadamard, "),
     ],
 )
 def test_bad_flag_is_one_line(script, argument, message):
@@ -119,8 +122,34 @@ def test_interrupt_is_one_line(script):
     assert err.count("\n") == 1
 
 
-def test_help_lists_the_flags(script):
-    code, out, err = _run(script("--help"))
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--config.rate=fast", "--help"], ["--config=none", "--dop", "--help"]]
+)
+def test_help_lists_the_flags_whatever_else_is_there(script, arguments):
+    code, out, err = _run(script(*arguments))
     assert (code, err) == (0, "")
-    for flag in ("--config", "--do", "debug"):
-        assert flag in out
+    assert out.startswith("Prints the settings.")
+    for text in ("--config: ", "'settings.py'", "--do: ", "--[no]debug: ", "--[no]version: "):
+        assert text in out
+
+
+def test_version_is_printed_whatever_else_is_there(script):
+    assert _run(script("--config.rate=fast", "--version")) == (0, f"dfuse_jax {dfuse_jax.__version__}\n", "")
+
+
+def test_help_and_version_read_no_recipe(script, tmp_path):
+    (tmp_path / "settings.py").write_text("raise RuntimeError")
+    assert _run(script("--help"))[0] == 0
+    assert _run(script("--version"))[0] == 0
+
+
+@pytest.mark.parametrize("command", ["cv", "extract", "info"])
+def test_windows_is_refused_in_one_line(command):
+    """It has no fcntl, and a command gets as far as to say so."""
+    program = (
+        "import sys; sys.modules['fcntl'] = None; sys.argv = ['dfuse']; "
+        f"from dfuse_jax.commands import {command}; sys.platform = 'win32'; {command}.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: dfuse_jax runs on Linux and macOS.") and done.stderr.count("\n") == 1

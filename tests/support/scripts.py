@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # The smallest cross-validation that has every part: 3 folds of 24 videos, 4 epochs.
 TINY = [
-    "--config=configs/hadamard.py",
+    "--config=hadamard",
     "--config.data.videos=24",
     "--config.data.subjects=12",
     "--config.cv.folds=3",

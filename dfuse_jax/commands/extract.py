@@ -1,0 +1,90 @@
+"""Turns videos of a smiling face each into landmarks, DIR/<video's name>.npz, on all cores or on a Ray cluster.
+
+dfuse-extract VIDEO... --out DIR
+
+A VIDEO may also be a folder: of all videos in it, and in its folders. What is extracted already is not done again.
+DIR/manifest.json, quality.csv and contact_sheet.png say how it went.
+"""
+
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+
+from absl import flags
+
+from dfuse_jax.runtime import cli
+from dfuse_jax.runtime.errors import UserError
+
+
+def main() -> None:
+    """Runs the command."""
+    out = flags.DEFINE_string("out", None, "Folder for the .npz files; made if it is not there.")
+    workers = flags.DEFINE_integer("workers", None, "Videos at a time; one per core unless given.", lower_bound=1)
+    ray = flags.DEFINE_string("ray", None, "Address of a Ray cluster that extracts (or auto); local: one started here.")
+    pixel_aspect = flags.DEFINE_string(
+        "pixel_aspect",
+        None,
+        "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly.",
+    )
+    fps = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
+    cli.run(
+        lambda argv: extract(
+            argv[1:], out.value, workers=workers.value, ray=ray.value, pixel_aspect=pixel_aspect.value, fps=fps.value
+        )
+    )
+
+
+def extract(
+    arguments: Sequence[str],
+    out: str | None,
+    *,
+    workers: int | None,
+    ray: str | None,
+    pixel_aspect: str | None,
+    fps: float | None,
+) -> None:
+    """Extracts what can be extracted, then raises UserError with the reasons for the rest."""
+    if not arguments:
+        raise UserError("No videos given. Usage: dfuse-extract VIDEO... --out DIR")
+    if not out:
+        raise UserError("--out is missing: the folder for the .npz files.")
+
+    os.environ["JAX_PLATFORMS"] = "cpu"  # it computes the heads' poses only: no GPU's memory is taken for that
+    from dfuse_jax.extract import contact_sheet, manifest
+    from dfuse_jax.extract.batch import Job, extract_all
+    from dfuse_jax.extract.video import parse_pixel_aspect
+    from dfuse_jax.runtime.files import escaped
+
+    directory, videos = pathlib.Path(out), find(arguments)
+    aspect = parse_pixel_aspect(pixel_aspect) if pixel_aspect else None
+    jobs = [Job(video, name=video.stem, pixel_aspect=aspect, fps=fps) for video in videos]
+    outcome = extract_all(jobs, directory, workers=workers, ray=ray)
+    entries = manifest.read(directory)
+    for name in outcome.extracted:
+        for note in entries[name]["notes"]:
+            print(escaped(f"{entries[name]['source']}: {note}"))
+    files = ", ".join(path.name for path in contact_sheet.report(directory)[:2])
+    print(f"{len(outcome.extracted)} of {len(videos)} videos are in {directory}; how good: {files} there.")
+    if outcome.failed:
+        failed = len(videos) - len(outcome.extracted)
+        head = [f"{failed} of {len(videos)} videos not extracted:"] if len(videos) > 1 else []
+        raise UserError("\n".join(head + list(outcome.failed.values())))
+
+
+def find(arguments: Iterable[str]) -> list[pathlib.Path]:
+    """Returns the videos that are meant, each once; a folder stands for those in it.
+
+    Raises:
+        UserError: a folder without videos.
+    """
+    from dfuse_jax.extract.video import SUFFIXES, find_videos
+
+    videos = {}
+    for path in map(pathlib.Path, arguments):
+        inside = [path]
+        if path.is_dir():
+            inside = find_videos(path)
+            if not inside:
+                raise UserError(f"{path}: no videos in this folder (none of {' '.join(SUFFIXES)}).")
+        videos |= {video.resolve(): video for video in reversed(inside) if video.resolve() not in videos}
+    return sorted(videos.values())
