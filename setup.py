@@ -1,7 +1,8 @@
 """Puts the recipes of configs/ into wheels, as dfuse_jax/configs/; everything else stands in setup.cfg.
 
-Not `package_dir`, which can say the same in a line: it would make editable installs go through an import hook, which
-neither type checkers nor editors follow. Not a link in dfuse_jax/, which archives and copies of a checkout may lose.
+`package_dir` could say so in setup.cfg, but only for a package that is listed, beside a list of all others in the place
+of `find:`, and the recipes would be modules to import, which they are not. A link in dfuse_jax/ would be lost by some
+archives and copies of a checkout.
 """
 
 import pathlib

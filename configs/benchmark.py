@@ -2,11 +2,11 @@
 
 On bundled synthetic data, at a size at which 2 CPU cores take at most a quarter of an hour for all of them:
 
-    python launch/benchmark.py --config configs/benchmark.py
+    dfuse-benchmark --config benchmark
 
 The paper's recipe on a database (uva_nemo, mmi, spos, bbc), beside its Table 4; some fusions; any field of the recipe:
 
-    python launch/benchmark.py --config configs/benchmark.py:bbc --config.data.dir=DIR \
+    dfuse-benchmark --config benchmark:bbc --config.data.dir=DIR \
         --config.fusions=hadamard,film,none --config.cv.runs=1
 """
 

@@ -1,6 +1,6 @@
 """Concatenation, eq. 8: MLP([x; z]).
 
-    python launch/cv.py --config configs/concatenation.py[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
+    dfuse-cv --config concatenation[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
 
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 87.9, MMI 99.7, SPOS 97.2, BBC 95.0 %.
 """

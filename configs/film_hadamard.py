@@ -1,6 +1,6 @@
 """FiLM + Hadamard, eq. 20: gamma * LN(x) + beta + x * z.
 
-    python launch/cv.py --config configs/film_hadamard.py[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
+    dfuse-cv --config film_hadamard[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
 
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 87.1, MMI 92.1, SPOS 97.8, BBC 95.0 %.
 """

@@ -2,15 +2,15 @@
 
 A demo on bundled synthetic data, minutes on 2 CPU cores:
 
-    python launch/cv.py --config configs/hadamard.py
+    dfuse-cv --config hadamard
 
 The paper's recipe on a database (uva_nemo, mmi, spos, bbc) whose landmarks and folds lie in DIR, and any field changed:
 
-    python launch/cv.py --config configs/hadamard.py:uva_nemo --config.data.dir=DIR --config.cv.runs=1
+    dfuse-cv --config hadamard:uva_nemo --config.data.dir=DIR --config.cv.runs=1
 
-The same on a folder of one's own smiles, made by launch/dataset.py:
+The same on a folder of one's own smiles, made by dfuse-dataset:
 
-    python launch/cv.py --config configs/hadamard.py:folder --config.data.dir=DIR
+    dfuse-cv --config hadamard:folder --config.data.dir=DIR
 
 The paper's Table 4, whose protocol is the report's `peeked`: UvA-NEMO 88.7, MMI 99.7, SPOS 98.5, BBC 100.0 %.
 """

@@ -1,6 +1,6 @@
 """No fusion: the encoder alone, F = H, which ignores the D-Markers. The paper's baseline, MeshSmileNet.
 
-    python launch/cv.py --config configs/none.py[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
+    dfuse-cv --config none[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
 
 The paper's Table 5, row [24], whose protocol is the report's `peeked`: UvA-NEMO 85.0, MMI 99.0, SPOS 94.4, BBC 95.0 %.
 """

@@ -1,6 +1,6 @@
 """Token attention, not in the paper: each frame attends to 9 tokens of D-Markers, region by phase.
 
-    python launch/cv.py --config configs/token_attention.py[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
+    dfuse-cv --config token_attention[:uva_nemo|mmi|spos|bbc] [--config.data.dir=DIR]
 
 The paper has no value for it: its Table 4 holds attention to a single token only, which sees nothing of x.
 """

@@ -95,8 +95,8 @@ def _jax() -> dict[str, Any]:
                 {"platform": device.platform, "kind": device.device_kind, "memory_bytes": _memory(device)}
                 for device in devices
             ],
-            "float64": jax.config.jax_enable_x64,
-            "matmul_precision": jax.config.jax_default_matmul_precision or "default",
+            "float64": jax.config.values["jax_enable_x64"],
+            "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
         }
     except Exception as error:  # a driver, a plugin or a build that does not fit: the reason to report
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())}
@@ -184,7 +184,8 @@ def _devices(facts: dict[str, Any]) -> list[str]:
         size = f", {memory / 2**30:.1f} GiB" if memory else ""
         lines.append(f"  {device['platform']}: {device['kind']}{size}")
     float64 = "on" if facts["float64"] else "off"
-    lines.append(f"  {' '.join(facts['platform_version'].split())}")
+    if facts["platform_version"] != facts["backend"]:
+        lines.append(f"  {' '.join(facts['platform_version'].split())}")
     lines.append(f"  matrix products: {facts['matmul_precision']} precision; float64: {float64}")
     return lines
 

@@ -68,7 +68,7 @@ def run(main: Callable[[list[str]], None], *, processes: bool = False) -> None:
 
 
 def define_config(default: str) -> flags.FlagHolder:
-    """Defines `--config` (ml_collections), by default the recipe `default`; a bad field ends the command as in `run`."""
+    """Defines `--config` (ml_collections), which names a recipe; a bad field ends the command as in `run`."""
     _require_platform()
     from ml_collections import config_flags
 
