@@ -64,8 +64,6 @@ def test_a_demo_is_cross_validated_by_the_name_of_its_recipe(core, tmp_path):
     done = core.run("dfuse-cv", *TINY, "--workdir", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "run" / "report.md").exists()
-    by_file = core.run("dfuse-cv", "--config=configs/hadamard.py", *TINY[1:], "--workdir", tmp_path / "run")
-    assert "This run is finished" in by_file.stdout, by_file.stderr[-3000:]
     by_default = core.run("dfuse-cv", *TINY[1:], "--workdir", tmp_path / "run")
     assert "This run is finished" in by_default.stdout, by_default.stderr[-3000:]
 

@@ -1,4 +1,4 @@
-"""launch/benchmark.py as a user meets it: a run, its resumption, refusals."""
+"""dfuse-benchmark as a user meets it: a run, its resumption, refusals."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""launch/cv.py as a user meets it: a run, its results, its resumption, its refusals."""
+"""dfuse-cv as a user meets it: a run, its results, its resumption, its refusals."""
 
 import csv
 import json

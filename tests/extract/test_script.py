@@ -1,4 +1,4 @@
-"""launch/extract.py as a user calls it."""
+"""dfuse-extract as a user calls it."""
 
 import csv
 import os
