@@ -27,7 +27,7 @@ REMEDIES = {
     "finished_run": "Give --checkpoint the --workdir of a finished dfuse-cv.",
     "folder": "dfuse-dataset videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",
     "folds": "Set --config.cv.folds.",
-    "new_run": "launch/cv.py does it, with another --workdir.",
+    "new_run": "dfuse-cv does it, with another --workdir.",
     "ray": "`ray start --head` starts one; --ray is its address.",
     "replicas_per_pass": "Set --config.train.replicas_per_pass to less, with another --workdir.",
     "samples": "dfuse-extract VIDEO... --out DIR makes such files.",

@@ -1,6 +1,7 @@
 """All commands: each has a script and an entry point, and starts at once."""
 
 import configparser
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from scripts import ROOT
 
 import dfuse_jax
+from dfuse_jax.runtime import cli
 
 COMMANDS = sorted(path.stem for path in (ROOT / "dfuse_jax" / "commands").glob("[a-z]*.py"))
 
@@ -52,3 +54,12 @@ def test_a_docstring_names_the_command_it_is_of(name):
     """--help prints it."""
     words = (ROOT / "dfuse_jax" / "commands" / f"{name}.py").read_text().split('"""')[1].split()
     assert f"dfuse-{name.replace('_', '-')}" in words
+
+
+def test_messages_name_commands_that_exist():
+    """A wheel holds no launch/."""
+    sources = [(ROOT / "dfuse_jax" / "commands" / f"{name}.py").read_text() for name in COMMANDS]
+    texts = [*cli.REMEDIES.values(), *sources]
+    named = {word for text in texts for word in re.findall(r"dfuse-[a-z]+(?:-[a-z]+)*", text)}
+    assert {"dfuse-cv", "dfuse-extract"} <= named <= _entry_points().keys()
+    assert not [text for text in texts if "launch/" in text]
