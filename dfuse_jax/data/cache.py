@@ -25,7 +25,7 @@ from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 from dfuse_jax.samples import Sample
 
-FORMAT = 3  # of the cache and of the checks on reading: a new number makes all caches anew
+FORMAT = 4  # of the cache and of the checks on reading: a new number makes all caches anew
 
 
 def cached(
@@ -121,14 +121,15 @@ def _load(folder: pathlib.Path, key: str) -> Dataset | None:
 
 
 def _to_json(sample: Sample) -> dict[str, Any]:
-    """Returns the fields of a sample, with the number of frames in the place of the landmarks."""
+    """Returns the fields of a sample as JSON has them, with the number of frames in the place of the landmarks."""
     fields = {field.name: getattr(sample, field.name) for field in dataclasses.fields(sample)}
-    return fields | {"landmarks": len(sample.landmarks)}
+    flags = None if sample.flags is None else sample.flags.tolist()
+    return fields | {"landmarks": len(sample.landmarks), "flags": flags}
 
 
 def _from_json(fields: Mapping[str, Any], landmarks: Float32[np.ndarray, "frames 478 3"]) -> Sample:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }
-    values["landmarks"] = landmarks
-    return Sample(**values)
+    flags = None if fields["flags"] is None else np.array(fields["flags"], np.uint16)
+    return Sample(**values | {"landmarks": landmarks, "flags": flags})

@@ -31,7 +31,11 @@ def sample(name, frames, **fields):
 
 def dataset():
     return Dataset(
-        [sample("a", 3), sample("b", 4, subject=None), sample("c", 1, source="7-00c0ffee")],
+        [
+            sample("a", 3, flags=np.array([0, 1, 64], np.uint16)),
+            sample("b", 4, subject=None),
+            sample("c", 1, source="7-00c0ffee"),
+        ],
         [Fold(np.array([1, 2]), np.array([0])), Fold(np.array([0]), np.array([1, 2]))],
         ("a note",),
     )
@@ -52,6 +56,10 @@ def assert_same(found, expected):
     for one, other in zip(found.samples, expected.samples, strict=True):
         np.testing.assert_array_equal(one.landmarks, other.landmarks)
         assert one.landmarks.dtype == np.float32
+        assert (one.flags is None) == (other.flags is None)
+        if other.flags is not None:
+            np.testing.assert_array_equal(one.flags, other.flags)
+            assert one.flags.dtype == np.uint16
         assert (one.name, one.fps, one.image_size, one.label, one.subject, one.source) == (
             other.name,
             other.fps,

@@ -25,7 +25,7 @@ from dfuse_jax.samples import Sample
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Samples {landmarks, fps, image_size, label, subject, name, interpolated} in splits fold_1, fold_2, ..."""
+    """Samples {landmarks, fps, image_size, label, subject, name, interpolated, flags} in splits fold_1, fold_2, ..."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -43,6 +43,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "subject": Text(doc="the person who smiles; empty: unknown"),
             "name": Text(doc="of the video"),
             "interpolated": Tensor(shape=(None,), dtype=np.int32, doc="frames in which no face was found"),
+            "flags": Tensor(shape=(None,), dtype=np.int32, doc="what the camera did not see, by frame; empty: unknown"),
         }
         return tfds.core.DatasetInfo(
             builder=self,
@@ -107,6 +108,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 "subject": sample.subject or "",
                 "name": sample.name,
                 "interpolated": np.array(sample.interpolated, np.int32),
+                "flags": np.array([] if sample.flags is None else sample.flags, np.int32),
             }
             yield sample.name, example
 

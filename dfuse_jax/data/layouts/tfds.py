@@ -107,6 +107,7 @@ def read(path: pathlib.Path) -> Dataset:
 
 def _to_sample(record: dict[str, Any]) -> Sample:
     width, height = record["image_size"]
+    flags = record.get("flags", ())
     return Sample(
         name=record["name"].decode(),
         landmarks=record["landmarks"],
@@ -115,4 +116,5 @@ def _to_sample(record: dict[str, Any]) -> Sample:
         label=int(record["label"]),
         subject=record["subject"].decode() or None,
         interpolated=tuple(int(frame) for frame in record["interpolated"]),
+        flags=np.array(flags, np.uint16) if len(flags) else None,
     )
