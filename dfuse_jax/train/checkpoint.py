@@ -129,7 +129,7 @@ class Checkpoints:
                 self.directory / str(number),
                 described.get("format"),
                 FORMAT,
-                changed="since 0.2 the D-Markers that it was trained on and the layout of its arrays are different",
+                changed="since 0.2 the features that it was trained on and the layout of its arrays are different",
                 advice="Train again into a new folder.",
                 remedy="new_run",
             )

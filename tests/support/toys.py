@@ -128,8 +128,10 @@ class Logistic:
     name = "logistic"
 
     def inputs(self, samples):
-        features = np.stack(
-            [dmarkers.compute(sample.landmarks, sample.fps, aspect=sample.aspect) for sample in samples]
+        features = dmarkers.compute_batch(
+            [sample.landmarks for sample in samples],
+            [sample.fps for sample in samples],
+            aspect=[sample.aspect for sample in samples],
         )
         length = np.array([len(sample.landmarks) for sample in samples], np.int32)
         label = np.array([sample.label or 0 for sample in samples], np.float32)
