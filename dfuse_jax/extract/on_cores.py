@@ -148,7 +148,7 @@ def serve(descriptor: int) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()  # nothing is ever written there
+    os.read(0, 1)  # nothing is ever written there; sys.stdin has a lock, at which a process that ends would fail
     os._exit(1)
 
 
