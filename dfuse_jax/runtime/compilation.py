@@ -5,6 +5,8 @@ import pathlib
 import sys
 import zlib
 
+from dfuse_jax.runtime import caches
+
 LIMIT = 2 << 30  # bytes of what is kept
 
 
@@ -30,8 +32,7 @@ def keep() -> None:
 
 def root() -> pathlib.Path:
     """Returns the folder of what is compiled, of all kinds of processor: ~/.cache/dfuse_jax/xla."""
-    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    return home / "dfuse_jax" / "xla"
+    return caches.folder() / "xla"
 
 
 def _set(option: str, value: str | float) -> None:
