@@ -3,7 +3,8 @@
 dfuse-extract VIDEO... --out DIR
 
 A VIDEO may also be a folder: of all videos in it, and in its folders. What is extracted already is not done again.
-DIR/manifest.json, quality.csv and contact_sheet.png say how it went.
+DIR/dmarkers.csv holds the 225 D-Markers of every video, first frame to last. DIR/manifest.json, quality.csv
+and contact_sheet.png say how the extraction went.
 """
 
 import os
@@ -27,9 +28,18 @@ def main() -> None:
         "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly.",
     )
     fps = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
+    definition = flags.DEFINE_enum(
+        "definition", "robust", ["robust", "paper"], "Definition of the D-Markers in DIR/dmarkers.csv."
+    )
     cli.run(
         lambda argv: extract(
-            argv[1:], out.value, workers=workers.value, ray=ray.value, pixel_aspect=pixel_aspect.value, fps=fps.value
+            argv[1:],
+            out.value,
+            workers=workers.value,
+            ray=ray.value,
+            pixel_aspect=pixel_aspect.value,
+            fps=fps.value,
+            definition=definition.value,
         )
     )
 
@@ -42,6 +52,7 @@ def extract(
     ray: str | None,
     pixel_aspect: str | None,
     fps: float | None,
+    definition: str,
 ) -> None:
     """Extracts what can be extracted, then raises UserError with the reasons for the rest."""
     if not arguments:
@@ -49,8 +60,8 @@ def extract(
     if not out:
         raise UserError("--out is missing: the folder for the .npz files.")
 
-    os.environ["JAX_PLATFORMS"] = "cpu"  # it computes the heads' poses only: no GPU's memory is taken for that
-    from dfuse_jax.extract import contact_sheet, manifest
+    os.environ["JAX_PLATFORMS"] = "cpu"  # heads' poses and D-Markers need no GPU's memory
+    from dfuse_jax.extract import contact_sheet, dmarkers_table, manifest
     from dfuse_jax.extract.batch import Job, extract_all
     from dfuse_jax.extract.video import parse_pixel_aspect
     from dfuse_jax.runtime.files import escaped
@@ -63,8 +74,12 @@ def extract(
     for name in outcome.extracted:
         for note in entries[name]["notes"]:
             print(escaped(f"{entries[name]['source']}: {note}"))
-    files = ", ".join(path.name for path in contact_sheet.report(directory)[:2])
-    print(f"{len(outcome.extracted)} of {len(videos)} videos are in {directory}; how good: {files} there.")
+    quality = ", ".join(path.name for path in contact_sheet.report(directory)[:2])
+    table = dmarkers_table.write(directory, definition=definition)
+    print(
+        f"{len(outcome.extracted)} of {len(videos)} videos are in {directory}. "
+        f"D-Markers ({definition}): {table.name}; quality: {quality}."
+    )
     if outcome.failed:
         failed = len(videos) - len(outcome.extracted)
         head = [f"{failed} of {len(videos)} videos not extracted:"] if len(videos) > 1 else []

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from dfuse_jax import samples
+from dfuse_jax import dmarkers, samples
 from dfuse_jax.extract.landmarks import extract_landmarks
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "launch" / "extract.py"
@@ -38,8 +38,15 @@ def test_script_extracts_the_good_and_lists_the_bad(videos, tmp_path):
     assert by_video.keys() == {str(text), str(missing), str(twin)}
     assert str(good) in by_video[str(twin)]  # the twin's reason names the video that has its name
     made = {path.name for path in out.iterdir()} - {".lock"}
-    assert made == {"a.npz", "manifest.json", "quality.csv", "contact_sheet.png"}
-    np.testing.assert_array_equal(samples.load(out / "a.npz").landmarks, extract_landmarks(good).landmarks)
+    assert made == {"a.npz", "manifest.json", "quality.csv", "contact_sheet.png", "dmarkers.csv"}
+    sample = extract_landmarks(good)
+    np.testing.assert_array_equal(samples.load(out / "a.npz").landmarks, sample.landmarks)
+    with (out / "dmarkers.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["definition"], row["frames"], float(row["fps"])) == ("a", "robust", "6", sample.fps)
+    features = dmarkers.compute(sample.landmarks, sample.fps, aspect=sample.aspect, definition="robust")
+    values = [float(row[name]) for name in dmarkers.FEATURE_NAMES]
+    np.testing.assert_allclose(values, features, rtol=1e-5, atol=1e-6)
     assert "1 of 4 videos are in" in done.stdout
     with (out / "quality.csv").open() as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
