@@ -1,4 +1,4 @@
-"""The glossary describes what is computed, and the README says the same."""
+"""The glossary describes what is computed, and the page on D-Markers says the same."""
 
 import functools
 import pathlib
@@ -23,7 +23,7 @@ def test_descriptions_are_those_of_their_features():
 
 
 def test_the_readme_lists_the_same_values_with_the_same_words():
-    readme = (pathlib.Path(dmarkers.__file__).parent / "README.md").read_text()
+    readme = (pathlib.Path(__file__).parents[3] / "docs" / "dmarkers.md").read_text()
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (\S+) \| (.*?) \|", readme, re.MULTILINE)
     # A bar would end the table's cell.
     bars = {"|D|": "abs D", "|sum of D_L - sum of D_R|": "abs(sum of D_L - sum of D_R)"}
