@@ -4,7 +4,7 @@ dfuse-benchmark-speed [--folds=1,2,5,10] [--dtypes=float32,bfloat16] [--baseline
 
 Or compiles a recipe for a GPU that need not be here, and counts what it asks of it: memory, traffic, launches.
 
-dfuse-benchmark-speed --target=h100|h200|a100|l4|t4 [--config RECIPE:DATABASE] [--devices=8] [--folds=1,10] [--dtypes=...]
+dfuse-benchmark-speed --target=h100|h200|a100|l4|t4 [--config RECIPE:DATABASE] [--devices=8] [--folds=1,10]
 """
 
 import json
@@ -40,7 +40,9 @@ def main() -> None:
     folds = flags.DEFINE_list("folds", None, "How many folds at once. Default: 1,2,5,10; with --target 1,10.")
     dtypes = flags.DEFINE_list("dtypes", list(DTYPES), "Precisions to compute in.")
     baseline = flags.DEFINE_bool("baseline", False, "Time plain PyTorch too; needs the extra [baseline].")
-    path = flags.DEFINE_string("json", None, "File of the numbers. Default: results/speed.json, or results/TARGET.json.")
+    path = flags.DEFINE_string(
+        "json", None, "File of the numbers. Default: results/speed.json, or results/TARGET.json."
+    )
     seconds = flags.DEFINE_float("seconds", 10.0, "For how long each call is repeated; the fastest counts.")
     quick = flags.DEFINE_bool("quick", False, "A shrunken model, seconds in all: shows that everything runs.")
 

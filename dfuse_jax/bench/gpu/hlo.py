@@ -130,11 +130,13 @@ def _instruction(line: str) -> Instruction | None:
     return Instruction(
         name=name,
         opcode=opcode,
-        arrays=tuple(
-            Array(dtype, tuple(int(size) for size in shape.split(",") if size)) for dtype, shape in _ARRAY.findall(result)
-        ),
+        arrays=tuple(Array(dtype, _shape(sizes)) for dtype, sizes in _ARRAY.findall(result)),
         operands=tuple(_NAME.findall(arguments)),
         arguments=arguments,
         attributes=attributes,
         root=root is not None,
     )
+
+
+def _shape(sizes: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in sizes.split(",") if size)

@@ -122,10 +122,11 @@ def _resized(example: Inputs, size: Size) -> Inputs:
     def rows(tree: Any, number: int) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct((number, *x.shape[1:]), x.dtype), tree)
 
+    whole: Any = jax.ShapeDtypeStruct((size.videos,), np.int32)
     return Inputs(
         per_frame=rows(example.per_frame, size.frames + 1),
         per_video=rows(example.per_video, size.videos),
-        first=rows(example.first, size.videos),
-        length=rows(example.length, size.videos),
+        first=whole,
+        length=whole,
         label=rows(example.label, size.videos),
     )

@@ -1,7 +1,6 @@
 """What a recipe asks of a GPU, in words and numbers: whether it fits, what it moves, and the least time that takes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from dfuse_jax import systems
 from dfuse_jax.bench import floor
@@ -9,13 +8,16 @@ from dfuse_jax.bench.gpu import programs, targets
 from dfuse_jax.bench.gpu.programs import KINDS, Compiled, Size
 from dfuse_jax.bench.gpu.targets import Target
 from dfuse_jax.bench.protocol import FRAMES, VIDEOS, Protocol
-from dfuse_jax.models import DFuseSmileNet, sizes
+from dfuse_jax.models import sizes
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.systems.dfusesmilenet import Network
+from dfuse_jax.systems.neural import Neural
 
 LAUNCH_S = (2e-6, 4e-6)  # that a launch takes, about
 TAKEN = 0.75  # of a card's memory, by JAX unless it is asked for more
-PROJECTION = "A projection from compiled programs: nothing was run on this GPU, and no time but the compiler's measured."
+PROJECTION = (
+    "A projection from compiled programs: nothing was run on this GPU, and no time but the compiler's measured."
+)
 ITEMSIZES = {"float32": 4, "bfloat16": 2}
 
 Say = Callable[[str], None]
@@ -56,12 +58,13 @@ def run(
     say(f"On each device lie {size.videos:,} videos of about {FRAMES} frames.")
     rows = []
     for dtype in offered:
-        system = systems.build({**config, "model": {**config["model"], "dtype": dtype}})
+        system = _system({**config, "model": {**config["model"], "dtype": dtype}})
         for kind in KINDS:
             for number in folds:
-                program = programs.program(system, kind, number, size, described)
+                compiled = programs.compile_(programs.program(system, kind, number, size, described))
+                parts = least(system, kind, dtype, number)
                 row = {"kind": kind, "dtype": dtype, "folds": number}
-                row |= figures(programs.compile_(program), gpu, least(system, kind, dtype, number), gpu.operations[dtype])
+                row |= figures(compiled, gpu, parts, operations_per_s=gpu.operations[dtype])
                 rows.append(row)
                 say("\n" + describe(row, gpu))
     result = {"note": PROJECTION, "recipe": config["name"], "gpu": gpu.name, "devices": devices, **size._asdict()}
@@ -73,16 +76,15 @@ def run(
     return result
 
 
-def least(system: Any, kind: str, dtype: str, folds: int) -> list[floor.Part]:
+def least(system: Neural, kind: str, dtype: str, folds: int) -> list[floor.Part]:
     """Returns the least that a program of so many folds must do, part by part, by hand count.
 
     Raises:
         UserError: there is no count for the system's network.
     """
-    network = getattr(system, "network", None)
-    if not isinstance(network, Network):
-        raise UserError(f"{system.name}: only the least that D-FuseSmileNet must do has been counted.")
-    model: DFuseSmileNet = network.model
+    if not isinstance(system.network, Network):
+        raise UserError(f"{system.name}: only what D-FuseSmileNet must do at least has been counted.")
+    model = system.network.model
     options = {"clips": system.settings.batch_size, "frames": system.settings.clip_frames, "itemsize": ITEMSIZES[dtype]}
     if kind == "training":
         parts = floor.training(model, sizes.count_parameters(model), **options)
@@ -91,11 +93,19 @@ def least(system: Any, kind: str, dtype: str, folds: int) -> list[floor.Part]:
     return [floor.Part(part.name, folds * part.operations, folds * part.bytes) for part in parts]
 
 
+def _system(config: Mapping) -> Neural:
+    """Returns the system of a recipe, which must train a network."""
+    system = systems.build(config)
+    if not isinstance(system, Neural):
+        raise UserError(f"{system.name} trains no network: there is nothing to compile.")
+    return system
+
+
 def figures(compiled: Compiled, gpu: Target, parts: Sequence[floor.Part], operations_per_s: float) -> dict:
     """Returns a program's numbers, those of its parts among them.
 
-    Its floor is the longest of three: moving its bytes, launching its kernels, and the operations of the hand count. Its
-    share is the time that the least possible would take, of this floor.
+    Its floor is the longest of three: moving its bytes, launching its kernels, and the operations of the hand count.
+    Its share is the time that the least possible would take, of this floor.
     """
     traffic = compiled.traffic
     memory_s = traffic.bytes / gpu.bandwidth
@@ -135,8 +145,8 @@ def describe(row: Mapping, gpu: Target) -> str:
     shortest, longest = (1e3 * seconds for seconds in row["launches_s"])
     lines = [
         f"{row['kind']}, {row['folds']} folds at once, {row['dtype']}",
-        f"  memory       {memory[0]:.1f} GB of arguments, {memory[2]:.1f} temporary, {sum(memory):.1f} in all: {fits} the "
-        f"{TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card",
+        f"  memory       {memory[0]:.1f} GB of arguments, {memory[2]:.1f} temporary, {sum(memory):.1f} in all: "
+        f"{fits} the {TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card",
         f"  traffic      {row['traffic_bytes'] / 1e9:,.1f} GB, at least {1e3 * row['memory_s']:,.1f} ms",
         f"  launches     {row['launches']:,}, about {shortest:,.1f} to {longest:,.1f} ms",
         f"  arithmetic   at least {1e3 * row['arithmetic_s']:,.1f} ms",
