@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -28,10 +29,17 @@ class Size(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A function of all devices and its arguments, of which only shapes and types matter."""
+    """What would run.
+
+    Attributes:
+        function: of all devices.
+        arguments: of which only shapes and types matter.
+        shared: bytes of the data, of which a device has one copy for all its folds.
+    """
 
     function: Callable
     arguments: tuple
+    shared: int
 
 
 class Compiled(NamedTuple):
@@ -40,17 +48,21 @@ class Compiled(NamedTuple):
     Attributes:
         text: optimised HLO.
         arguments: bytes.
+        shared: those of the arguments that all folds share.
         results: bytes of those results that do not take an argument's memory.
         temporary: bytes.
         seconds: to compile.
+        cpu_seconds: of all cores to compile, which another process on them changes less.
         traffic: of one device.
     """
 
     text: str
     arguments: int
+    shared: int
     results: int
     temporary: int
     seconds: float
+    cpu_seconds: float
     traffic: traffic.Traffic
 
     @property
@@ -91,23 +103,26 @@ def program(system: Neural, kind: str, folds: int, size: Size, devices: Sequence
         in_axes=(0, 0, *(None for _ in arguments[2:])),
         donate=(0,) if kind == "training" else (),
     )
-    return Program(mapped, arguments)
+    shared = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(inputs))
+    return Program(mapped, arguments, shared)
 
 
 def compile_(program: Program) -> Compiled:
     """Compiles a program for its devices and counts what it asks of memory."""
     lowered: Any = program.function.lower(*program.arguments)
-    begin = time.perf_counter()
+    begin, cpu_begin = time.perf_counter(), time.process_time()
     compiled = lowered.compile(compiler_options=_OPTIONS)
-    seconds = time.perf_counter() - begin
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
     text, memory = compiled.as_text(), compiled.memory_analysis()
     blocks = pallas.blocks(jax.make_jaxpr(program.function)(*program.arguments)) if "pallas_call" in text else {}
     return Compiled(
         text=text,
         arguments=memory.argument_size_in_bytes,
+        shared=program.shared,
         results=memory.output_size_in_bytes - memory.alias_size_in_bytes,
         temporary=memory.temp_size_in_bytes,
         seconds=seconds,
+        cpu_seconds=cpu_seconds,
         traffic=traffic.count(hlo.parse(text), blocks),
     )
 

@@ -64,7 +64,7 @@ def run(
                 compiled = programs.compile_(programs.program(system, kind, number, size, described))
                 parts = least(system, kind, dtype, number)
                 row = {"kind": kind, "dtype": dtype, "folds": number}
-                row |= figures(compiled, gpu, parts, operations_per_s=gpu.operations[dtype])
+                row |= figures(compiled, gpu, number, parts, operations_per_s=gpu.operations[dtype])
                 rows.append(row)
                 say("\n" + describe(row, gpu))
     result = {"note": PROJECTION, "recipe": config["name"], "gpu": gpu.name, "devices": devices, **size._asdict()}
@@ -101,8 +101,10 @@ def _system(config: Mapping) -> Neural:
     return system
 
 
-def figures(compiled: Compiled, gpu: Target, parts: Sequence[floor.Part], operations_per_s: float) -> dict:
-    """Returns a program's numbers, those of its parts among them.
+def figures(
+    compiled: Compiled, gpu: Target, folds: int, parts: Sequence[floor.Part], *, operations_per_s: float
+) -> dict:
+    """Returns the numbers of a program of so many folds, those of its parts among them.
 
     Its floor is the longest of three: moving its bytes, launching its kernels, and the operations of the hand count.
     Its share is the time that the least possible would take, of this floor.
@@ -114,11 +116,14 @@ def figures(compiled: Compiled, gpu: Target, parts: Sequence[floor.Part], operat
     floor_s = max(memory_s, launches_s[0], arithmetic_s)
     least_s = floor.floor(list(parts), operations_per_s, gpu.bandwidth)
     least_bytes = {part.name: part.bytes for part in parts}
+    available = TAKEN * gpu.memory
+    fold = (compiled.memory - compiled.shared) / folds
     return {
         "arguments_bytes": compiled.arguments,
         "results_bytes": compiled.results,
         "temporary_bytes": compiled.temporary,
-        "fits": compiled.memory <= TAKEN * gpu.memory,
+        "fits": compiled.memory <= available,
+        "folds_that_fit": max(0, int((available - compiled.shared) / fold)),
         "traffic_bytes": traffic.bytes,
         "launches": traffic.launches,
         "unknown_loops": traffic.unknown_loops,
@@ -131,6 +136,7 @@ def figures(compiled: Compiled, gpu: Target, parts: Sequence[floor.Part], operat
         "share": least_s / floor_s,
         "collectives": traffic.collectives,
         "compile_s": compiled.seconds,
+        "compile_cpu_s": compiled.cpu_seconds,
         "parts": [
             {"part": part, "traffic_bytes": moved, "launches": launches, "least_bytes": least_bytes.get(part)}
             for part, (moved, launches) in traffic.by_part().items()
@@ -146,14 +152,15 @@ def describe(row: Mapping, gpu: Target) -> str:
     lines = [
         f"{row['kind']}, {row['folds']} folds at once, {row['dtype']}",
         f"  memory       {memory[0]:.1f} GB of arguments, {memory[2]:.1f} temporary, {sum(memory):.1f} in all: "
-        f"{fits} the {TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card",
+        f"{fits} the {TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card, as would about "
+        f"{row['folds_that_fit']} folds",
         f"  traffic      {row['traffic_bytes'] / 1e9:,.1f} GB, at least {1e3 * row['memory_s']:,.1f} ms",
         f"  launches     {row['launches']:,}, about {shortest:,.1f} to {longest:,.1f} ms",
         f"  arithmetic   at least {1e3 * row['arithmetic_s']:,.1f} ms",
         f"  floor        {1e3 * row['floor_s']:,.1f} ms; the least possible is {1e3 * row['least_s']:,.1f} ms with "
         f"{row['least_bytes'] / 1e9:,.1f} GB: {row['share']:.1%}",
         f"  collectives  {', '.join(row['collectives']) or 'none'}",
-        f"  compiled in  {row['compile_s']:.0f} s",
+        f"  compiled in  {row['compile_s']:.0f} s, {row['compile_cpu_s']:.0f} s of all cores together",
         f"  {'part':<16}{'GB':>9}{'launches':>10}{'least GB':>10}{'share':>8}",
     ]
     if row["unknown_loops"]:

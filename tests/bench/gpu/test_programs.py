@@ -41,6 +41,7 @@ def test_a_step_holds_states_and_data_and_writes_the_new_states_over_the_old(tra
     assert compiled.arguments == size_of((state, assignment, inputs)) - size_of(unused) + epoch + last
     assert size_of(state) > 1000
     assert compiled.results < 1000  # the losses, and the addresses of all results
+    assert compiled.shared == size_of(inputs)
     assert compiled.memory == compiled.arguments + compiled.results + compiled.temporary
     assert compiled.seconds > 0
     assert compiled.traffic.launches > 10

@@ -12,12 +12,14 @@ from dfuse_jax.bench.floor import Part
 from dfuse_jax.bench.gpu import report
 from dfuse_jax.bench.gpu.hlo import Array, Instruction
 from dfuse_jax.bench.gpu.programs import Compiled
-from dfuse_jax.bench.gpu.targets import Target
+from dfuse_jax.bench.gpu.targets import TARGETS, Target
 from dfuse_jax.bench.gpu.traffic import Kernel, Traffic
 from dfuse_jax.bench.protocol import Protocol
 from dfuse_jax.commands import benchmark_speed
+from dfuse_jax.runtime import recipes
 from dfuse_jax.runtime.errors import UserError
 
+HAS_PLUGIN = importlib.util.find_spec("jax_cuda12_plugin") is not None
 GPU = Target(
     name="a slow card",
     capability=(9, 0),
@@ -38,11 +40,12 @@ COPY = Instruction("copy.1", "copy", (Array("f32", (8,)),), ("x",), "%x", "", Tr
 def compiled(temporary=300, **counts):
     kernels = [Kernel(COPY, launches=3, bytes=100, part="LPFA"), Kernel(COPY, launches=1, bytes=20, part="rest")]
     traffic = Traffic(kernels, **{"unknown_loops": 0, **counts})
-    return Compiled(text="", arguments=400, results=50, temporary=temporary, seconds=7.0, traffic=traffic)
+    memory = {"arguments": 400, "shared": 350, "results": 50, "temporary": temporary}
+    return Compiled(text="", **memory, seconds=7.0, cpu_seconds=9.0, traffic=traffic)
 
 
 def figures(*parts, **options):
-    return report.figures(compiled(**options), GPU, parts, operations_per_s=2.0)
+    return report.figures(compiled(**options), GPU, 2, parts, operations_per_s=2.0)
 
 
 def test_the_floor_is_the_longest_of_memory_launches_and_arithmetic():
@@ -59,6 +62,8 @@ def test_the_floor_is_the_longest_of_memory_launches_and_arithmetic():
 def test_it_fits_into_three_quarters_of_the_card():
     assert figures(temporary=300)["fits"]  # 400 + 50 + 300 of 750 bytes
     assert not figures(temporary=301)["fits"]
+    assert figures(temporary=100)["folds_that_fit"] == 4  # beside the 350 bytes that they share, 100 each
+    assert figures(temporary=301)["folds_that_fit"] == 1
     assert "DOES NOT FIT" in report.describe(figures(temporary=301) | {"kind": "", "folds": 1, "dtype": ""}, GPU)
 
 
@@ -102,19 +107,14 @@ def test_hours_of_a_protocol():
 
 
 def recipe():
-    path = importlib.util.spec_from_file_location("hadamard", "configs/hadamard.py")
-    module = importlib.util.module_from_spec(path)
-    path.loader.exec_module(module)
+    spec = importlib.util.spec_from_file_location("hadamard", recipes.folder() / "hadamard.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module.get_config("uva_nemo").to_dict()
 
 
-needs_plugin = pytest.mark.skipif(
-    importlib.util.find_spec("jax_cuda12_plugin") is None, reason="needs the extra [gpu]: JAX's plugin for CUDA"
-)
-
-
 @pytest.mark.slow
-@needs_plugin
+@pytest.mark.skipif(not HAS_PLUGIN, reason="needs the extra [gpu]: JAX's plugin for CUDA")
 def test_on_eight_cards_no_device_waits_for_another(tmp_path):
     path = tmp_path / "h100.json"
     flags = ("--quick", "--folds=2", "--dtypes=bfloat16", "--devices=8")
@@ -128,7 +128,7 @@ def test_on_eight_cards_no_device_waits_for_another(tmp_path):
     assert all(row["fits"] and row["launches"] > 50 for row in result["rows"])
 
 
-@pytest.mark.skipif(not needs_plugin.args[0], reason="JAX's plugin for CUDA is here")
+@pytest.mark.skipif(HAS_PLUGIN, reason="JAX's plugin for CUDA is here")
 def test_without_the_plugin_one_line_says_what_to_install():
     done = launch("benchmark_speed", "--target=h100", "--quick", "--folds=1")
     assert done.returncode == 2
@@ -137,6 +137,4 @@ def test_without_the_plugin_one_line_says_what_to_install():
 
 
 def test_the_command_knows_every_gpu():
-    from dfuse_jax.bench.gpu.targets import TARGETS
-
     assert tuple(TARGETS) == benchmark_speed.TARGETS
