@@ -152,8 +152,8 @@ def describe(row: Mapping, gpu: Target) -> str:
     lines = [
         f"{row['kind']}, {row['folds']} folds at once, {row['dtype']}",
         f"  memory       {memory[0]:.1f} GB of arguments, {memory[2]:.1f} temporary, {sum(memory):.1f} in all: "
-        f"{fits} the {TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card, as would about "
-        f"{row['folds_that_fit']} folds",
+        f"{fits} the {TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card"
+        + (f", as would about {row['folds_that_fit']} folds" if row["kind"] == "training" else ""),
         f"  traffic      {row['traffic_bytes'] / 1e9:,.1f} GB, at least {1e3 * row['memory_s']:,.1f} ms",
         f"  launches     {row['launches']:,}, about {shortest:,.1f} to {longest:,.1f} ms",
         f"  arithmetic   at least {1e3 * row['arithmetic_s']:,.1f} ms",
