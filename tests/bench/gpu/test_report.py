@@ -12,10 +12,8 @@ from dfuse_jax.bench.floor import Part
 from dfuse_jax.bench.gpu import report
 from dfuse_jax.bench.gpu.hlo import Array, Instruction
 from dfuse_jax.bench.gpu.programs import Compiled
-from dfuse_jax.bench.gpu.targets import TARGETS, Target
+from dfuse_jax.bench.gpu.targets import Target
 from dfuse_jax.bench.gpu.traffic import Kernel, Traffic
-from dfuse_jax.bench.protocol import Protocol
-from dfuse_jax.commands import benchmark_speed
 from dfuse_jax.runtime import recipes
 from dfuse_jax.runtime.errors import UserError
 
@@ -97,15 +95,6 @@ def test_a_precision_that_the_gpu_lacks_is_refused():
         report.run(recipe(), "t4", folds=[1], dtypes=["bfloat16"])
 
 
-def test_hours_of_a_protocol():
-    """32 videos in 2 folds: 16 train, in 1 step of 16; 14 of them make 0, so 1 step too."""
-    protocol = Protocol(videos=32, folds=2, runs=3, epochs=10, eval_windows=1, validation_share=0.125)
-    assert protocol.fold_steps == 3 * 2 * 10
-    assert protocol.hours_published(3.6e6) == 60
-    evaluated = 2 * 16 + 2  # both models' test videos, and those that choose the epoch
-    assert protocol.hours_all(3.6e6, 1.8e6) == 60 + 60 + 60 * evaluated / 16 / 2
-
-
 def recipe():
     spec = importlib.util.spec_from_file_location("hadamard", recipes.folder() / "hadamard.py")
     module = importlib.util.module_from_spec(spec)
@@ -134,7 +123,3 @@ def test_without_the_plugin_one_line_says_what_to_install():
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].endswith('pip install "dfuse_jax[gpu]".')
     assert "Traceback" not in done.stderr
-
-
-def test_the_command_knows_every_gpu():
-    assert tuple(TARGETS) == benchmark_speed.TARGETS
