@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 
 from dfuse_jax.bench import floor, timing, training
+from dfuse_jax.bench.protocol import VIDEOS, Protocol
 from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.models import DFuseSmileNet, sizes
 
-VIDEOS = {"uva_nemo": 1240, "mmi": 184, "spos": 80, "bbc": 20}
 KINDS = ("training", "forward")
-EPOCHS = 300  # of the paper's protocol
-CLIPS = 16  # of a training step
 ROW = "{folds:>5} {dtype:<9}{kind:<9}{ms_fold_step:>12.1f}{clips_per_s:>10.1f}{compile_cold_s:>8.1f}"
 ROW += "{compile_warm_s:>7.1f}{gflop:>10.0f}{gb:>8.1f}{memory:>10.1f}{share:>9.1%}"
 HEAD = f"{'folds':>5} {'dtype':<9}{'kind':<9}{'ms/fold-step':>12}{'clips/s':>10}{'cold s':>8}{'warm s':>7}"
@@ -81,13 +79,12 @@ def projected(rows: Sequence[Mapping]) -> list[dict]:
         if step is None or evaluation is None:
             continue
         for name, database in DATABASES.items():
-            trained, folds = VIDEOS[name] * (1 - 1 / database.folds), database.folds
-            steps, fewer = (max(int(trained * share) // CLIPS, 1) for share in (1, 0.9))
-            evaluated = 5 * (2 * VIDEOS[name] / folds + 0.1 * trained) / CLIPS  # batches of clips
-            published = EPOCHS * folds * steps * step
-            further = EPOCHS * folds * (fewer * step + evaluated * evaluation)
-            hours = {"hours_published": published / 3.6e6, "hours_all": (published + further) / 3.6e6}
-            protocols.append({"database": name, "dtype": dtype, "fold_steps": EPOCHS * folds * steps, **hours})
+            protocol = Protocol(VIDEOS[name], database.folds)
+            hours = {
+                "hours_published": protocol.hours_published(step),
+                "hours_all": protocol.hours_all(step, evaluation),
+            }
+            protocols.append({"database": name, "dtype": dtype, "fold_steps": protocol.fold_steps, **hours})
     return protocols
 
 

@@ -42,6 +42,7 @@ EXTRAS = {
     "tfds": ("tensorflow-datasets", "tensorflow-metadata", "importlib_resources", "array_record"),
     "ray": ("mediapipe", "av", "ray"),
     "baseline": ("torch",),
+    "gpu": ("jax-cuda12-plugin",),
 }
 _VARIABLES = ("JAX_", "XLA_", "CUDA_VISIBLE_DEVICES", "SLURM_NTASKS")  # beginnings of names
 

@@ -79,6 +79,7 @@ def feature_moments(x: Float[Array, "frames ... width"], *, frames_at_once: int 
     return row_moments(lambda x: x, x, frames_at_once=frames_at_once)
 
 
+@jax.named_scope("edge_moments")
 def edge_moments(
     points: Float[Array, "frames points 3"],
     neighbours: Int[Array, "frames points neighbours"],

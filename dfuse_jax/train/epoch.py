@@ -114,7 +114,8 @@ def train_epoch(
         key = random.fold_in(steps_key, number)
         stepped, loss = _step(network, settings, state, replica, inputs, video, rate, key)
         pending = number < own_steps  # a replica with fewer videos than the longest is done earlier
-        state = jax.tree.map(lambda new, old: jnp.where(pending, new, old), stepped, state)
+        with jax.named_scope("optimizer"):  # where what it computes is written
+            state = jax.tree.map(lambda new, old: jnp.where(pending, new, old), stepped, state)
         return state, jnp.where(pending, loss, 0)
 
     longest = max(replica.train.shape[0] // settings.batch_size, 1)
@@ -230,7 +231,8 @@ def _step(network, settings, state, replica, inputs, video, rate, key) -> tuple[
         return network.loss(outputs, inputs.label[video], features, params), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-    optimizer = settings.optimizer.transformation(replica.tuning.weight_decay)
-    direction, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-    params = optax.apply_updates(state.params, jax.tree.map(lambda x: -rate * x, direction))
+    with jax.named_scope("optimizer"):
+        optimizer = settings.optimizer.transformation(replica.tuning.weight_decay)
+        direction, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, jax.tree.map(lambda x: -rate * x, direction))
     return state._replace(params=params, collections=dict(collections), optimizer=optimizer_state), loss

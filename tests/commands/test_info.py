@@ -27,6 +27,7 @@ def test_the_packages_are_those_that_setup_cfg_requires():
     assert {*info.CORE} - {"jaxlib"} == {*_requirements("options", "install_requires")}
     for extra, names in info.EXTRAS.items():
         required = [name for name in _requirements("options.extras_require", extra) if name != "%(extract)s"]
+        required = [{"jax[cuda12]": "jax-cuda12-plugin"}.get(name, name) for name in required]
         assert [name for name in names if extra != "ray" or name not in info.EXTRAS["extract"]] == required
 
 
