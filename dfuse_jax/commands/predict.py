@@ -141,7 +141,8 @@ def read(video: str, *, pixel_aspect: str | None, fps: float | None) -> tuple["S
 
     if video.endswith(".npz"):
         sample = samples.load(video)
-        return sample, [*flags.notes(sample.flags), *([samples.OLD] if samples.is_old(video) else [])]
+        unflagged = [f"its file carries {flags.UNKNOWN}"] if sample.flags is None else []
+        return sample, [*flags.notes(sample.flags), *([samples.OLD] if samples.is_old(video) else unflagged)]
     aspect = parse_pixel_aspect(pixel_aspect) if pixel_aspect else None
     extraction = extract(video, pixel_aspect=aspect, fps=fps)
     return extraction.sample, extraction.notes

@@ -17,6 +17,7 @@ from scripts import launch, refused
 import dfuse_jax
 from configs import film, token_attention
 from dfuse_jax import samples, systems, train
+from dfuse_jax.commands import predict as command
 from dfuse_jax.data import synthetic
 from dfuse_jax.evaluate.results import compute_results
 from dfuse_jax.experiments import crossval, predict
@@ -173,9 +174,9 @@ def test_a_file_whose_arrays_do_not_fit_its_recipe_is_named(trained, tmp_path):
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """The file of a sample at 60 frames per second."""
+    """The file of a sample at 240 frames per second."""
     path = tmp_path_factory.mktemp("sample") / "smile.npz"
-    samples.save(dataclasses.replace(SMILES[0], name="smile", fps=60.0), path)
+    samples.save(dataclasses.replace(SMILES[0], name="smile", fps=240.0), path)
     return path
 
 
@@ -191,7 +192,7 @@ def test_a_user_exports_a_model_and_a_colleague_asks_it(finished, sample, tmp_pa
     one = launch("predict", "--checkpoint", tmp_path / "alone" / "model.npz", sample, "--out", tmp_path)
     assert (one.returncode, one.stderr) == (0, "")
     assert "(1 model)" in one.stdout and (tmp_path / "smile.png").exists()
-    assert "caution: it has 60 frames per second, and the training videos had 25" in one.stdout
+    assert "caution: it has 240 frames per second, and the training videos had " in one.stdout
     verdicts = [
         launch("predict", "--checkpoint", models, sample, "--out", tmp_path).stdout
         for models in (finished[0], tmp_path / "all.npz")
@@ -199,24 +200,28 @@ def test_a_user_exports_a_model_and_a_colleague_asks_it(finished, sample, tmp_pa
     assert verdicts[0] == verdicts[1] and "6 models" in verdicts[0]
 
 
-def test_an_export_that_cannot_be_is_refused_in_a_line(finished, sample, tmp_path):
-    run, path = finished[0], tmp_path / "model.npz"
-    usage = "Usage: dfuse-predict --export=model.npz RUN"
-    for arguments, *words in (
-        (["--export", path], usage),
-        (["--export", "", run], usage),
-        (["--export", path, run, run], usage),
-        (["--export", path, "--checkpoint", run, run], usage),
-        (["--export", run, path], "model.npz: no such folder or file", "--workdir"),
-        (["--export", run, run], "ends in .npz"),
-        (["--export", tmp_path / "none" / "model.npz", run], "none/model.npz: cannot be written"),
-        (["--export", sample, run], "exists and is no exported model"),
-        (["--export", path, tmp_path], "no finished run there"),
-        (["--export", path, sample], "holds the landmarks of a video", "dfuse-predict --export=model.npz RUN"),
-        (["--export", path, run, "--model", "3"], "--model is '3': expected RUN/FOLD"),
-        (["--export", path, run, "--model", "1/x"], "--model is '1/x': expected RUN/FOLD"),
-        (["--export", path, run, "--model", "1/9"], "no fold 9 here, but folds 1 to 3"),
-        (["--checkpoint", sample, sample], "holds the landmarks of a video, not an exported model"),
+def test_an_export_that_cannot_be_is_refused_in_a_line(run, sample, tmp_path):
+    path = str(tmp_path / "model.npz")
+    for runs, checkpoint, to, model, message in (
+        ([], None, path, "1/1", "Usage: dfuse-predict --export=model.npz RUN"),
+        ([run], None, "", "1/1", "Usage"),
+        ([run, run], None, path, "1/1", "Usage"),
+        ([run], run, path, "1/1", "Usage"),
+        ([path], None, run, "1/1", "model.npz: no such folder or file"),
+        ([run], None, run, "1/1", "ends in .npz"),
+        ([run], None, tmp_path / "none" / "model.npz", "1/1", "none/model.npz: cannot be written"),
+        ([run], None, sample, "1/1", "exists and is no exported model"),
+        ([], tmp_path, path, "1/1", "no finished run there"),
+        ([sample], None, path, "1/1", "holds the landmarks of a video"),
+        ([run], None, path, "3", "--model is '3': expected RUN/FOLD"),
+        ([run], None, path, "1/2/3", "--model is '1/2/3': expected RUN/FOLD"),
+        ([run], None, path, "1/x", "--model is '1/x': expected RUN/FOLD"),
+        ([run], None, path, "1/9", "no fold 9 here, but folds 1 to 3"),
     ):
-        refused(launch("predict", *arguments), *words)
-    assert not path.exists() and samples.load(sample).name == "smile"
+        with pytest.raises(UserError) as caught:
+            command.export(runs, checkpoint, to, model=model)
+        assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "model.npz").exists() and samples.load(sample).name == "smile"
+    refused(
+        launch("predict", "--checkpoint", sample, sample), "not an exported model", "dfuse-predict --export=model.npz"
+    )
