@@ -1,14 +1,14 @@
 """Tells from videos whether a smile is spontaneous, by the models of a finished cross-validation, or exports these.
 
 dfuse-predict --checkpoint RUN VIDEO... [--out DIR]
-dfuse-predict --export=model.npz RUN [--model=RUN/FOLD]
+dfuse-predict --export=model.npz RUN [--model=1/3]
 
 RUN is the --workdir of a finished dfuse-cv, or a file that --export made. A VIDEO may also be a .npz that dfuse-extract
 made of one. --pixel_aspect and --fps are as there.
 
---export writes one file with one model, its recipe and its model card, to be passed on, and prints the card. --model
-chooses the model by run and fold; "all" stands for all of them: all/2 are the models of fold 2, whose probabilities are
-averaged, and all/all are those that --checkpoint RUN asks.
+--export writes one file with one model, its recipe and its model card, to be passed on, and prints the card. --model is
+the number of the model's run and of its fold, 1/1 unless given. Either may be "all": all/2 are the models of fold 2,
+whose probabilities are averaged, and all/all are those that --checkpoint RUN asks.
 """
 
 import pathlib
@@ -20,11 +20,11 @@ from absl import flags
 from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
 
-RATE_TOLERANCE = 1.25  # 24 and 30 frames per second are alike to a model of 16 frames a clip, 25 and 50 are not
-
 if TYPE_CHECKING:
     from dfuse_jax.experiments.predict import Trained
     from dfuse_jax.samples import Sample
+
+RATE_TOLERANCE = 1.25  # 24 and 30 frames per second are alike to a model of 16 frames a clip, 25 and 50 are not
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         "checkpoint", None, "Folder of a finished dfuse-cv run (its --workdir), or a file that --export made."
     )
     export_to = flags.DEFINE_string("export", None, "File to write a model to, such as model.npz.")
-    model = flags.DEFINE_string("model", "1/1", "Which model to export: RUN/FOLD, each a number from 1, or all.")
+    model = flags.DEFINE_string("model", None, "Which model to export: run/fold, each a number from 1, or all.")
     out = flags.DEFINE_string("out", ".", "Folder for the plots, <video's name>.png; made if it is not there.")
     pixel_aspect = flags.DEFINE_string(
         "pixel_aspect",
@@ -44,7 +44,9 @@ def main() -> None:
 
     def run(argv: list[str]) -> None:
         if export_to.value is not None:
-            export(argv[1:], checkpoint.value, export_to.value, model=model.value)
+            export(argv[1:], checkpoint.value, export_to.value, model=model.value or "1/1")
+        elif model.value is not None:
+            raise UserError("--model says what to export: give --export, too.")
         else:
             predict(argv[1:], checkpoint.value, pathlib.Path(out.value), pixel_aspect=pixel_aspect.value, fps=fps.value)
 
@@ -78,7 +80,7 @@ def _parse_number(word: str, model: str) -> int | None:
 
 
 def _not_a_model(model: str) -> UserError:
-    return UserError(f"--model is {model!r}: expected RUN/FOLD, each a number from 1 or all, such as 1/3 or all/3.")
+    return UserError(f"--model is {model!r}: expected run/fold, each a number from 1 or all, such as 1/3 or all/3.")
 
 
 def predict(

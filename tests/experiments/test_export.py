@@ -92,9 +92,8 @@ def test_the_models_of_a_run_are_numbered_as_its_results_are(run, trained):
     assert tuple((row["run"], row["fold"]) for row in rows) == trained.models
 
 
-@pytest.mark.parametrize(("recipe", "seed"), [(film, 7), pytest.param(token_attention, 11, marks=pytest.mark.slow)])
-def test_other_fusions_and_seeds_predict_the_same(tmp_path, recipe, seed):
-    """Of D-FuseSmileNet, with random numbers for what it would have learnt: all of it is in the file."""
+def draw_models(recipe, seed):
+    """Two models of a small D-FuseSmileNet, with random numbers for what they would have learnt."""
     config = recipe.get_config()
     config.seed = seed
     config.data.dir = "/home/somebody/faces"
@@ -110,15 +109,32 @@ def test_other_fusions_and_seeds_predict_the_same(tmp_path, recipe, seed):
 
     shapes = train.trained_shapes(system.network, system.settings, system.example)
     state = jax.tree_util.tree_map_with_path(draw, shapes)
-    whole = Trained(compute_results(outcome(config=config.to_dict())), ((1, 1), (1, 2)), system, state)
+    return Trained(compute_results(outcome(config=config.to_dict())), ((1, 1), (1, 2)), system, state)
+
+
+@pytest.mark.parametrize(("recipe", "seed"), [(film, 7), (token_attention, 11)])
+def test_all_that_a_model_learnt_is_in_the_file(tmp_path, recipe, seed):
+    whole = draw_models(recipe, seed)
     whole.export(tmp_path / "model.npz", fold=2)
     exported = predict.load(tmp_path / "model.npz")
+    second = jax.tree.map(lambda leaf: leaf[1:], whole.fitted)
+    assert jax.tree.structure(exported.fitted) == jax.tree.structure(second)
+    for one, other in zip(jax.tree.leaves(exported.fitted), jax.tree.leaves(second), strict=True):
+        assert_same_bits(np.asarray(one), np.asarray(other))
+    assert exported.system.network == whole.system.network and exported.system.settings == whole.system.settings
+    assert exported.system.tuning == whole.system.tuning and exported.config["seed"] == seed
+    assert exported.config["dmarkers"] == whole.config["dmarkers"]
+    assert b"somebody" not in (tmp_path / "model.npz").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "seed"), [(film, 7), (token_attention, 11)])
+def test_other_fusions_and_seeds_predict_the_same(tmp_path, recipe, seed):
+    whole = draw_models(recipe, seed)
+    whole.export(tmp_path / "model.npz", fold=2)
     expected = predictions(whole)
     assert ((expected > 0.001) & (expected < 0.999)).all() and len(np.unique(expected)) == expected.size
-    assert_same_bits(predictions(exported), expected[:, 1:])
-    assert exported.config["model"]["fusion"] == config.model.fusion and exported.config["seed"] == seed
-    assert exported.config["dmarkers"] == config.dmarkers.to_dict()
-    assert b"somebody" not in (tmp_path / "model.npz").read_bytes()
+    assert_same_bits(predictions(predict.load(tmp_path / "model.npz")), expected[:, 1:])
 
 
 def test_an_exported_model_can_be_exported_again(trained, tmp_path):
@@ -213,15 +229,16 @@ def test_an_export_that_cannot_be_is_refused_in_a_line(run, sample, tmp_path):
         ([run], None, sample, "1/1", "exists and is no exported model"),
         ([], tmp_path, path, "1/1", "no finished run there"),
         ([sample], None, path, "1/1", "holds the landmarks of a video"),
-        ([run], None, path, "3", "--model is '3': expected RUN/FOLD"),
-        ([run], None, path, "1/2/3", "--model is '1/2/3': expected RUN/FOLD"),
-        ([run], None, path, "1/x", "--model is '1/x': expected RUN/FOLD"),
+        ([run], None, path, "3", "--model is '3': expected run/fold"),
+        ([run], None, path, "1/2/3", "--model is '1/2/3': expected run/fold"),
+        ([run], None, path, "1/x", "--model is '1/x': expected run/fold"),
         ([run], None, path, "1/9", "no fold 9 here, but folds 1 to 3"),
     ):
         with pytest.raises(UserError) as caught:
             command.export(runs, checkpoint, to, model=model)
         assert message in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "model.npz").exists() and samples.load(sample).name == "smile"
+    refused(launch("predict", "--checkpoint", sample, sample, "--model", "1/1"), "give --export, too")
     refused(
         launch("predict", "--checkpoint", sample, sample), "not an exported model", "dfuse-predict --export=model.npz"
     )
