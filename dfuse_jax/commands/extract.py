@@ -63,6 +63,7 @@ def extract(
     os.environ["JAX_PLATFORMS"] = "cpu"  # heads' poses and D-Markers need no GPU's memory
     from dfuse_jax.extract import contact_sheet, dmarkers_table, manifest
     from dfuse_jax.extract.batch import Job, extract_all
+    from dfuse_jax.extract.flags import UNKNOWN
     from dfuse_jax.extract.video import parse_pixel_aspect
     from dfuse_jax.runtime.files import escaped
 
@@ -74,6 +75,9 @@ def extract(
     for name in outcome.extracted:
         for note in entries[name]["notes"]:
             print(escaped(f"{entries[name]['source']}: {note}"))
+    unflagged = [name for name in outcome.extracted if not entries[name]["quality"].get("flags")]
+    if unflagged:
+        print(escaped(f"{len(unflagged)} videos, first {unflagged[0]}, carry {UNKNOWN}"))
     quality = ", ".join(path.name for path in contact_sheet.report(directory)[:2])
     table = dmarkers_table.write(directory, definition=definition)
     print(

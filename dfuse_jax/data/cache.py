@@ -25,7 +25,7 @@ from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 from dfuse_jax.samples import Sample
 
-FORMAT = 4  # of the cache and of the checks on reading: a new number makes all caches anew
+FORMAT = 5  # of the cache and of the checks on reading: a new number makes all caches anew
 
 
 def cached(

@@ -53,6 +53,8 @@ class Outcome:
         subjects_known: False means that every video counts as a subject of its own.
         labels: 0 (posed) and 1 (spontaneous).
         frames: number of frames of each video.
+        fps: frames per second of each video.
+        image_sizes: (width, height) of each video in pixels.
         replicas: with and without a validation share. Their runs and folds count from 0.
         losses: mean training losses.
         probabilities: of spontaneous after every epoch: a replica's validation videos, then its test videos, then nan.
@@ -71,6 +73,8 @@ class Outcome:
     subjects_known: bool
     labels: Int[np.ndarray, " videos"]
     frames: Int[np.ndarray, " videos"]
+    fps: Sequence[float]
+    image_sizes: Sequence[tuple[int, int]]
     replicas: Sequence[Replica]
     losses: Float[np.ndarray, "epochs replicas"]
     probabilities: Float[np.ndarray, "epochs replicas evaluated"]

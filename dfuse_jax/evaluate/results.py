@@ -149,6 +149,8 @@ def _data(outcome: Outcome, full_folds: Sequence["Replica"]) -> dict[str, Any]:
         "folds_that_share_subjects": len(sharing) if outcome.subjects_known else None,
         "classes": {name: len(lengths) for name, lengths in frames.items()},
         "median_frames": medians,
+        "fps": [min(outcome.fps), max(outcome.fps)],
+        "image_sizes": [min(outcome.image_sizes, key=math.prod), max(outcome.image_sizes, key=math.prod)],
     }
 
 

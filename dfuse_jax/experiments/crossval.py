@@ -156,6 +156,8 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         subjects_known=all(sample.subject is not None for sample in data.samples),
         labels=labels,
         frames=np.asarray(inputs.length),
+        fps=[sample.fps for sample in data.samples],
+        image_sizes=[sample.image_size for sample in data.samples],
         replicas=replicas,
         losses=history.losses,
         probabilities=history.probabilities,

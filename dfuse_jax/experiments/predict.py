@@ -1,8 +1,9 @@
-"""A finished cross-validation asked about new videos: the mean over the models of all its folds and runs."""
+"""Trained models asked about new videos: those of a finished cross-validation, or some of them in a file."""
 
 import dataclasses
+import itertools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,30 +11,50 @@ from jaxtyping import Float
 
 from dfuse_jax import dmarkers, systems
 from dfuse_jax.evaluate.results import read_results
-from dfuse_jax.experiments import recipe, workdir
+from dfuse_jax.experiments import model_file, recipe, workdir
 from dfuse_jax.experiments.crossval import FITTED
+from dfuse_jax.experiments.model_file import Contents
+from dfuse_jax.report import card
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import System
+from dfuse_jax.systems import Portable, System
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """The models of a finished run: those that were trained on whole training folds, K of them.
+    """Models of a finished run that were trained on whole training folds.
 
     Attributes:
-        name: of the run.
-        note: what a reader must know of it before its numbers.
-        config: of the run.
+        results: of the run, as in results.json.
+        models: (run, fold) of each model, from 1.
         system: that was fitted.
         fitted: what it learnt.
     """
 
-    name: str
-    note: str
-    config: Mapping
+    results: Mapping
+    models: tuple[tuple[int, int], ...]
     system: System
     fitted: Any
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.results["name"]
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the run before its numbers."""
+        return self.results["note"]
+
+    @property
+    def config(self) -> Mapping:
+        """The run's recipe."""
+        return self.results["config"]
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown: data, protocol, numbers, and what the models must not be used for."""
+        return card.markdown(self.results, self.models)
 
     def predict(self, sample: Sample) -> Float[np.ndarray, " models"]:
         """Returns the probability that the smile is spontaneous, by each of the models."""
@@ -53,22 +74,62 @@ class Trained:
             title=title,
         )
 
+    def export(self, path: str | pathlib.Path, *, run: int | None = 1, fold: int | None = 1) -> "Trained":
+        """Writes some of the models to a file that `load` reads, without the folder of the run; see `model_file`.
 
-def load(directory: str | pathlib.Path) -> Trained:
-    """Reads the folder of a finished run.
+        The default is one model that no test video has chosen. Several models stay as they are, side by side, and their
+        probabilities are averaged: the mean of weights that began from different random numbers is no trained model.
+
+        Args:
+            path: ends in .npz.
+            run: of the models, from 1; None: all runs.
+            fold: of the models, from 1; None: all folds.
+
+        Returns:
+            What the file holds, as `load` returns it.
+
+        Raises:
+            UserError: there are no such models, the system has none to export, or the path cannot be written.
+        """
+        _check_number("run", run, {r for r, _ in self.models})
+        _check_number("fold", fold, {f for _, f in self.models})
+        numbers = [n for n, (r, f) in enumerate(self.models) if run in (None, r) and fold in (None, f)]
+        if not isinstance(self.system, Portable):
+            raise UserError(f"{self.name}: models of the system {self.system.name!r} cannot leave the folder of a run.")
+        results = {**self.results, "config": _without_folder(self.config)}
+        contents = Contents(results, tuple(self.models[n] for n in numbers), self.system.pack(self.fitted, numbers))
+        exported = _from_contents(path, contents)
+        model_file.write(path, contents, exported.card)
+        return exported
+
+
+def load(path: str | pathlib.Path) -> Trained:
+    """Reads the models of a finished run, or those that `Trained.export` wrote to a file.
+
+    Args:
+        path: the folder of the run, or the file.
 
     Raises:
-        UserError: there is no finished run, it is of another version, or its models do not fit its config.
+        UserError: there is no finished run and no such file, it is of another version, or its models do not fit its
+            recipe.
     """
-    directory = pathlib.Path(directory)
-    if not directory.is_dir():
-        raise UserError(f"{directory}: no such folder; expected that of a finished run.", remedy="finished_run")
+    path = pathlib.Path(path)
+    if path.is_file():
+        return _from_contents(path, model_file.read(path))
+    if not path.is_dir():
+        raise UserError(
+            f"{path}: no such folder or file; expected that of a finished run or of an exported model.",
+            remedy="finished_run",
+        )
+    return _from_run(path)
+
+
+def _from_run(directory: pathlib.Path) -> Trained:
     workdir.check_version(directory)
     try:
         results = read_results(directory / "results.json")
-        name, note, config = results["name"], results["note"], results["config"]
-        models = results["runs"] * results["folds"]
-        system = systems.build(config)
+        models = tuple(itertools.product(range(1, results["runs"] + 1), range(1, results["folds"] + 1)))
+        system = _build(results)
     except FileNotFoundError as error:
         raise UserError(f"{directory}: no finished run there (no results.json).", remedy="finished_run") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -79,4 +140,36 @@ def load(directory: str | pathlib.Path) -> Trained:
         ) from error
     if not (directory / FITTED).is_dir():
         raise UserError(f"{directory / FITTED}: no such folder, so the models are lost.", remedy="train_again")
-    return Trained(name, note, config, system, system.load(directory / FITTED, models))
+    return Trained(results, models, system, system.load(directory / FITTED, len(models)))
+
+
+def _from_contents(path: str | pathlib.Path, contents: Contents) -> Trained:
+    """Returns the models of a file; raises UserError if they do not fit the recipe in it."""
+    try:
+        system = _build(contents.results)
+        if not isinstance(system, Portable):
+            raise ValueError(f"models of the system {system.name!r} cannot be read from a file")
+        fitted = system.unpack(contents.arrays)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise model_file.damaged(path, error) from error
+    return Trained(contents.results, contents.models, system, fitted)
+
+
+def _build(results: Mapping) -> System:
+    """Returns the system of a run; raises ValueError, KeyError or TypeError if its results are damaged."""
+    if lacking := [key for key in ("name", "note", "data", "protocols", "versions") if key not in results]:
+        raise ValueError(f"it has no {lacking[0]!r}")
+    return systems.build(results["config"])
+
+
+def _check_number(noun: str, number: int | None, known: Collection[int]) -> None:
+    """Raises UserError if there is no run or fold of that number."""
+    if number is not None and number not in known:
+        raise UserError(f"There is no {noun} {number} here, but {noun}s {min(known)} to {max(known)}.")
+
+
+def _without_folder(config: Mapping) -> Mapping:
+    """Returns the recipe without the path of the data, which nobody else has."""
+    return {**config, "data": {**config["data"], "dir": ""}}

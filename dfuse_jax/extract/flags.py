@@ -24,6 +24,7 @@ MEANINGS = {
     "repeated": "the picture repeats the one before, as after a conversion to more frames per second",
     "other_person": "another person, or the other side of a cut",
 }
+UNKNOWN = "no flags: nothing says in which frames the face was covered, dark, turned away or another person's"
 # Shares of the frames from which on a user should know; they are red on the contact sheet.
 NOTABLE = {
     "covered": 0.02,  # one of 50 frames: a hand that is gone in 0.1 s of a video of 5 s

@@ -17,6 +17,7 @@ SUFFIXES = (
     *(".mp4", ".avi", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg"),
     *(".3gp", ".flv", ".m2ts", ".m4v", ".mts", ".ogv", ".ts", ".webm"),
 )
+NO_VIDEOS = (".npz", ".npy", ".csv")  # of which FFmpeg may make something all the same
 PIXEL_ASPECTS = (0.2, 5.0)  # least and greatest of real videos; a broken header says 0, or thousands
 COMPARED = 120  # about as many rows of a picture are compared with those of the picture before
 STILL = ("image2", "gif", "apng", "webp")  # formats, or how their names begin, of pictures, of which some move
@@ -264,6 +265,8 @@ def _check_file(path: pathlib.Path) -> None:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). Check its permissions, or copy it again."
         ) from error
+    if path.suffix.lower() in NO_VIDEOS:
+        raise UserError(f"{path}: is no video. If it holds landmarks, a table for a data set names it as it is.")
     if empty:
         raise UserError(f"{path}: is empty (0 bytes). Copy it again.")
 

@@ -24,9 +24,10 @@ __all__ = ["REMEDIES", "UserError", "define_config", "run"]
 REMEDIES = {
     "benchmark": "dfuse-benchmark runs it.",
     "database": "dfuse-build NAME builds it; --config.data.dir=DIR names its folder.",
-    "finished_run": "Give --checkpoint the --workdir of a finished dfuse-cv.",
+    "finished_run": "A run's folder is the --workdir of a finished dfuse-cv.",
     "folder": "dfuse-dataset videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",
     "folds": "Set --config.cv.folds.",
+    "model_file": "dfuse-predict --export=model.npz RUN makes such files.",
     "new_run": "dfuse-cv does it, with another --workdir.",
     "ray": "`ray start --head` starts one; --ray is its address.",
     "replicas_per_pass": "Set --config.train.replicas_per_pass to less, with another --workdir.",

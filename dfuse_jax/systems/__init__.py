@@ -8,7 +8,7 @@ An experiment knows a system by the protocol `System` alone. `register` adds one
 import importlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.train import History, Inputs, Progress, Replica
 
-__all__ = ["System", "build", "names", "register"]
+__all__ = ["Portable", "System", "build", "names", "register"]
 
 
 class System(Protocol):
@@ -57,6 +57,23 @@ class System(Protocol):
 
     def epoch_work(self, replicas: Sequence[Replica]) -> tuple[int, int]:
         """Returns how many training steps and how many clips an epoch takes; 0 and 0 without epochs."""
+        ...
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """A system whose fitted replicas can leave the folder of their run, as arrays."""
+
+    def pack(self, fitted: Any, replicas: Sequence[int]) -> dict[str, np.ndarray]:
+        """Returns what some of the replicas learnt: {name: [replicas, ...]}."""
+        ...
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """Returns fitted replicas, as `predict` takes them, from what `pack` returned.
+
+        Raises:
+            ValueError: the arrays are not those of this system.
+        """
         ...
 
 

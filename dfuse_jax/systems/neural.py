@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -73,6 +74,27 @@ class Neural:
         with contextlib.closing(Checkpoints(directory)) as checkpoints:
             return train.restore_trained(self.network, self.settings, self.example, checkpoints, replicas=replicas)
 
+    def pack(self, fitted: State, replicas: Sequence[int]) -> dict[str, np.ndarray]:
+        """Returns the trained states of some replicas by name, such as params/head/bias: [replicas, ...]."""
+        return {name: np.asarray(leaf)[np.asarray(replicas)] for name, leaf in _by_name(fitted).items()}
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> State:
+        """Returns trained states [replicas, ...] on the first local device, in the precision that JAX computes in.
+
+        Raises:
+            ValueError: the arrays are those of another network.
+        """
+        shapes = train.trained_shapes(self.network, self.settings, self.example)
+        leaves = _by_name(shapes)
+        if differing := sorted(leaves.keys() ^ arrays.keys()):
+            raise ValueError(f"{differing[0]} is {'missing' if differing[0] in leaves else 'unknown'}")
+        for name, leaf in leaves.items():
+            if arrays[name].shape[1:] != leaf.shape:
+                raise ValueError(f"{name} has the shape {arrays[name].shape[1:]}, not {leaf.shape}")
+        values = [arrays[name].astype(leaf.dtype) for name, leaf in leaves.items()]
+        state = jax.tree.unflatten(jax.tree.structure(shapes), values)
+        return jax.device_put(state, jax.local_devices()[0])
+
     def predict(self, fitted: State, inputs: Inputs) -> Float[np.ndarray, "replicas videos"]:
         """Averages the probabilities of random clips of each video, by each trained replica."""
         (device,) = jax.tree.leaves(fitted)[0].devices()
@@ -140,6 +162,11 @@ def check(config: Mapping) -> None:
     checks.within(config, "train", numbers, low=0)
     checks.one_of(config, "train.optimizer.name", train.OPTIMIZERS)
     checks.within(config, "model", ("dropout",), low=0, high=0.99)
+
+
+def _by_name(state: State) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _make(directory: pathlib.Path) -> None:

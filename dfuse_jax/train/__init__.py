@@ -3,7 +3,7 @@
 from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign, end_to_end
 from dfuse_jax.train.checkpoint import Checkpoints
 from dfuse_jax.train.epoch import State, over_replicas, predict
-from dfuse_jax.train.loop import restore_trained, train
+from dfuse_jax.train.loop import restore_trained, train, trained_shapes
 from dfuse_jax.train.memory import replicas_that_fit
 from dfuse_jax.train.network import Network, cross_entropy
 from dfuse_jax.train.passes import History, Progress, pass_size, passes
@@ -33,4 +33,5 @@ __all__ = [
     "replicas_that_fit",
     "restore_trained",
     "train",
+    "trained_shapes",
 ]

@@ -137,8 +137,7 @@ def restore_trained(
         UserError: the training is not finished, its checkpoints are damaged, or they are of another network.
     """
     size = checkpoints.description.get("replicas_per_pass")
-    example = Replica(run=0, fold=0, train=np.arange(1), val=np.arange(0), test=np.arange(1))
-    shapes = state_shapes(network, settings, assign([example], Tuning()), inputs).trained()
+    shapes = trained_shapes(network, settings, inputs)
     states = []
     for number, members in enumerate(passes(replicas, size or 1), 1):
         placement = _place(jax.local_devices()[:1], len(members))
@@ -154,6 +153,18 @@ def restore_trained(
             )
         states.append(restored[0])
     return jax.tree.map(lambda *parts: jnp.concatenate(parts), *states)
+
+
+def trained_shapes(network: Network, settings: Settings, inputs: Inputs) -> State:
+    """Returns the shapes and types of what is kept of one replica when training is over.
+
+    Args:
+        network: that is trained.
+        settings: of the training.
+        inputs: any of the kind that it is trained on; only shapes and types matter.
+    """
+    example = Replica(run=0, fold=0, train=np.arange(1), val=np.arange(0), test=np.arange(1))
+    return state_shapes(network, settings, assign([example], Tuning()), inputs).trained()
 
 
 def state_shapes(network: Network, settings: Settings, assignment: Assignment, inputs: Inputs) -> State:

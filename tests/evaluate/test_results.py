@@ -131,6 +131,8 @@ def test_results_describe_data_and_config_in_jsons_own_types():
         "folds_that_share_subjects": 0,
         "classes": {"posed": 3, "spontaneous": 3},
         "median_frames": {"posed": 12.0, "spontaneous": 32.0},
+        "fps": [25, 50],
+        "image_sizes": [[640, 480], [1920, 1080]],
     }
 
 

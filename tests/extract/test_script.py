@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from archives import rewrite
 
 from dfuse_jax import dmarkers, samples
 from dfuse_jax.extract.landmarks import extract_landmarks
@@ -57,6 +58,20 @@ def test_script_extracts_the_good_and_lists_the_bad(videos, tmp_path):
     again = _script(good, f"--out={out}")
     assert (again.returncode, again.stderr) == (0, "")
     assert (out / "a.npz").stat().st_mtime_ns == before
+    assert "flags" not in again.stdout
+
+
+def test_script_says_which_files_carry_no_flags(copy, videos):
+    rewrite(copy / "a.npz", **{"flags.npy": None})
+    (copy / "manifest.json").unlink()  # it is made anew, from the files
+    done = _script(videos["a"], videos["b"], "--out", copy)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 videos, first a, carry no flags: nothing says in which frames the face was covered" in done.stdout
+
+
+def test_script_takes_no_landmarks(extracted, tmp_path):
+    done = _script(extracted[0] / "a.npz", "--out", tmp_path)
+    assert done.returncode == 2 and "a.npz: is no video. If it holds landmarks" in done.stderr
 
 
 def test_script_reads_unusual_names_links_and_what_the_videos_do_not_say(videos, tmp_path):

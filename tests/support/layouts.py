@@ -63,5 +63,6 @@ def write_csv(path, lines, header="path,label,subject") -> None:
 def write_folder(root) -> None:
     """Writes the samples a, b and c, of 1, 2 and 3 frames."""
     for number, name in enumerate("abc"):
-        sample = make_sample(name=name, landmarks=np.full((number + 1, 478, 3), 0.5, np.float32), label=0, subject="z")
+        landmarks, flags = np.full((number + 1, 478, 3), 0.5, np.float32), np.zeros(number + 1, np.uint16)
+        sample = make_sample(name=name, landmarks=landmarks, flags=flags, label=0, subject="z")
         samples.save(sample, root / f"{name}.npz")

@@ -50,6 +50,8 @@ def outcome(**changes) -> Outcome:
         "subjects_known": True,
         "labels": labels,
         "frames": np.array([30, 10, 32, 12, 34, 14]),
+        "fps": [25, 50, 25, 50, 29.97, 25],
+        "image_sizes": [(640, 480)] * 5 + [(1920, 1080)],
         "replicas": replicas,
         "losses": np.linspace(0.7, 0.1, 12).reshape(3, 4),
         "probabilities": probabilities,

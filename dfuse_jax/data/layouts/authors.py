@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import tokenize
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +10,7 @@ from dfuse_jax.data.databases import DATABASES, labels_from_names, parse_name
 from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.file_names import check_encoding, normalized, visible
 from dfuse_jax.data.layouts import splits
+from dfuse_jax.data.layouts.landmark_files import read_array
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, validate
 
@@ -107,7 +107,7 @@ def _other_files(root: pathlib.Path) -> str:
 
 
 def _read_sample(path: pathlib.Path, video: str, label: int, database: str) -> Sample:
-    landmarks = _read_array(path)
+    landmarks = read_array(path)
     try:
         sample = validate(
             Sample(
@@ -122,16 +122,3 @@ def _read_sample(path: pathlib.Path, video: str, label: int, database: str) -> S
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return dataclasses.replace(sample, landmarks=landmarks.astype(np.float32))
-
-
-def _read_array(path: pathlib.Path) -> np.ndarray:
-    problem = "cannot be read as a NumPy array of numbers"
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, tokenize.TokenError) as error:  # the last one by a damaged header
-        raise UserError(f"{path}: {problem} ({error}). Copy it again.") from error
-    if not isinstance(array, np.ndarray):
-        raise UserError(f"{path}: {problem} (it is an archive of arrays).")
-    if array.dtype.kind not in "biufc":
-        raise UserError(f"{path}: {problem} (its type is {array.dtype}).")
-    return array

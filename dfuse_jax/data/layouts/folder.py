@@ -1,52 +1,115 @@
-"""A folder of samples: `<name>.npz` each, made from a CSV table of one's own videos."""
+"""A folder of samples: `<name>.npz` each, made from a CSV table of one's own videos or files of landmarks."""
 
 import dataclasses
 import itertools
 import pathlib
+from collections.abc import Sequence
 
+from tqdm import tqdm
+
+from dfuse_jax import samples
 from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.file_names import check_encoding, is_utf8, normalized, visible
-from dfuse_jax.data.layouts import splits, tables
+from dfuse_jax.data.layouts import landmark_files, splits, tables
+from dfuse_jax.data.layouts.tables import Row
+from dfuse_jax.extract import flags
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.runtime.files import atomic, locked
 from dfuse_jax.samples import OLD, Sample, is_old, load
 
 TABLE = "samples.csv"  # lists the samples of the data set, with their labels
 
 
 def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
-    """Extracts the videos of a table into `<out>/<name>.npz` and writes `<out>/samples.csv`; goes on where it stopped.
+    """Writes a sample `<out>/<name>.npz` for every file of a table, and `<out>/samples.csv`.
+
+    Videos are extracted, which goes on where it stopped; files of landmarks are converted, see `landmark_files.read`.
 
     Args:
         table: a CSV file, see `tables.read`.
         out: the folder; made if it does not exist.
 
     Returns:
-        {name: reason} of the videos that cannot be extracted and are left out.
+        {name: reason} of the files that cannot be samples and are left out.
 
     Raises:
-        UserError: the table is not what it should be, the folder cannot be written, or no video can be extracted.
+        UserError: the table is not what it should be, the folder cannot be written, or nothing can be made.
     """
-    from dfuse_jax.extract.batch import Job, extract_all
-
     rows = tables.read(table)
     if (out / TABLE).exists() and table.samefile(out / TABLE):
         raise UserError(f"{table}: is the table of the data set itself; give the table of the videos.")
-    jobs = [
-        Job(row.path, name=row.name, label=row.label, subject=row.subject, pixel_aspect=row.pixel_aspect)
-        for row in rows
-    ]
+    landmarks = [row for row in rows if landmark_files.is_one(row.path)]
+    videos = [row for row in rows if not landmark_files.is_one(row.path)]
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        outcome = extract_all(jobs, out)
-        if not outcome.extracted:
-            raise UserError(f"{table}: no video could be extracted: {'; '.join(outcome.failed.values())}")
-        extracted = [row._replace(path=outcome.extracted[row.name]) for row in rows if row.name in outcome.extracted]
-        tables.write(out / TABLE, extracted)
+        made, failed = _convert(landmarks, out) if landmarks else ({}, {})
+        if videos:
+            extracted, not_extracted = _extract(videos, out)
+            made, failed = made | extracted, failed | not_extracted
+        if not made:
+            raise UserError(f"{table}: no sample could be made: {'; '.join(failed.values())}")
+        tables.write(out / TABLE, [row._replace(path=made[row.name]) for row in rows if row.name in made])
     except OSError as error:
         raise UserError(
-            f"{out}: cannot be written ({error.strerror}). What is extracted is kept; run again to go on from there."
+            f"{out}: cannot be written ({error.strerror}). What is finished is kept; run again to go on from there."
         ) from error
-    return outcome.failed
+    return failed
+
+
+def _extract(rows: Sequence[Row], out: pathlib.Path) -> tuple[dict[str, pathlib.Path], dict[str, str]]:
+    """Extracts videos; returns {name: sample's file}, and {name: reason} of those that cannot be."""
+    from dfuse_jax.extract.batch import Job, extract_all
+
+    failed = {row.name: reason for row in rows if (reason := _superfluous(row))}
+    jobs = [
+        Job(row.path, name=row.name, label=row.label, subject=row.subject, pixel_aspect=row.pixel_aspect, fps=row.fps)
+        for row in rows
+        if row.name not in failed
+    ]
+    outcome = extract_all(jobs, out)
+    return outcome.extracted, failed | outcome.failed
+
+
+def _superfluous(row: Row) -> str | None:
+    """Returns what is wrong with a line of a video that has columns for landmarks; None if it has not."""
+    if row.image_size is None and row.units is None:
+        return None
+    return f"{row.path}: is a video, which knows its size: leave width, height and units empty in line {row.line}."
+
+
+def _convert(rows: Sequence[Row], out: pathlib.Path) -> tuple[dict[str, pathlib.Path], dict[str, str]]:
+    """Converts files of landmarks; returns {name: sample's file}, and {name: reason} of those that cannot be."""
+    made, failed = {}, {}
+    with locked(out):
+        for row in tqdm(rows, "landmarks", leave=False, disable=None):
+            path = out / f"{row.name}.npz"
+            try:
+                sample = landmark_files.read(row)
+                # A sample's file stays as it is, with its record and format: samples.csv has its label and subject.
+                is_sample = row.path.suffix.lower() == ".npz"
+                content = row.path.read_bytes() if is_sample else samples.encode(sample)
+                _check_target(row, sample, path)
+            except UserError as error:
+                failed[row.name] = str(error)
+                continue
+            with atomic(path, "wb") as file:
+                file.write(content)
+            made[row.name] = path
+    return made, failed
+
+
+def _check_target(row: Row, sample: Sample, path: pathlib.Path) -> None:
+    """Raises UserError if a sample would take the place of one that was extracted from another video."""
+    if not path.exists():
+        return
+    try:
+        extracted = samples.load_record(path) is not None and load(path).source != sample.source
+    except UserError:  # damaged
+        extracted = False
+    if extracted:
+        raise UserError(
+            f"{row.path}: {path} holds the landmarks of another video. Delete it, add a column `name`, or choose "
+            "another folder."
+        )
 
 
 def list_files(root: pathlib.Path) -> list[pathlib.Path]:
@@ -66,38 +129,44 @@ def read(root: pathlib.Path) -> Dataset:
     Raises:
         UserError: a sample is missing, damaged or without label; folds and samples do not hold the same videos.
     """
-    samples, notes = _read_samples(root)
-    unlabelled = [sample.name for sample in samples if sample.label is None]
+    members, notes = _read_samples(root)
+    unlabelled = [sample.name for sample in members if sample.label is None]
     if unlabelled:
         raise UserError(
             f"{root}: {len(unlabelled)} samples have no label, first {unlabelled[0]}. Make the folder again from a CSV "
             "table of the videos with the columns path,label,subject: what is extracted is kept.",
             remedy="folder",
         )
-    samples.sort(key=lambda sample: sample.name)
-    for one, other in itertools.pairwise(samples):
+    members.sort(key=lambda sample: sample.name)
+    for one, other in itertools.pairwise(members):
         if one.name == other.name:
             raise UserError(f"{root}: two samples are named {one.name}.")
     published = splits.read(root)
     if published:
-        _check_labels(root, splits.collect_labels(published), samples)
-    return Dataset(samples, splits.to_folds(published, samples), notes)
+        _check_labels(root, splits.collect_labels(published), members)
+    return Dataset(members, splits.to_folds(published, members), notes)
 
 
 def _read_samples(root: pathlib.Path) -> tuple[list[Sample], tuple[str, ...]]:
-    """Returns the samples, and what a user must know of those that an earlier version made."""
+    """Returns the samples, and what a user must know of those that an earlier version made, or that have no flags."""
     if (root / TABLE).exists():
         rows = tables.read(root / TABLE)
         paths = [row.path for row in rows]
-        samples = [
+        members = [
             dataclasses.replace(load(row.path), name=row.name, label=row.label, subject=row.subject) for row in rows
         ]
     else:
         paths = visible(root, "*.npz")
         check_encoding(paths)
-        samples = [_load_named(path) for path in paths]
-    old = sum(is_old(path) for path in paths)
-    return samples, ((f"{old} of {len(paths)} samples were {OLD}",) if old else ())
+        members = [_load_named(path) for path in paths]
+    old = [is_old(path) for path in paths]
+    unflagged = sum(sample.flags is None and not early for sample, early in zip(members, old, strict=True))
+    notes = []
+    if any(old):
+        notes.append(f"{sum(old)} of {len(paths)} samples were {OLD}")
+    if unflagged:
+        notes.append(f"{unflagged} of {len(paths)} samples carry {flags.UNKNOWN}")
+    return members, tuple(notes)
 
 
 def _load_named(path: pathlib.Path) -> Sample:
@@ -111,9 +180,9 @@ def _load_named(path: pathlib.Path) -> Sample:
     return dataclasses.replace(sample, name=normalized(sample.name))
 
 
-def _check_labels(root: pathlib.Path, labels: dict[str, int], samples: list[Sample]) -> None:
+def _check_labels(root: pathlib.Path, labels: dict[str, int], members: list[Sample]) -> None:
     """Raises UserError if the folds do not name the same videos with the same labels as the samples."""
-    own_labels = {sample.name: sample.label for sample in samples}
+    own_labels = {sample.name: sample.label for sample in members}
     for video in sorted(labels.keys() ^ own_labels.keys()):
         place = "labels" if video in labels else "the samples"
         raise UserError(f"{root}: {video} is in {place} only.")

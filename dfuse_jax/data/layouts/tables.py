@@ -1,10 +1,11 @@
-"""CSV tables of videos: the file, label and subject of each."""
+"""CSV tables of videos, or of files of landmarks: the file, label and subject of each."""
 
 import csv
+import math
 import pathlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dfuse_jax.data.file_names import locate, normalized
 from dfuse_jax.extract.video import parse_pixel_aspect
@@ -13,12 +14,22 @@ from dfuse_jax.runtime.files import atomic
 
 LABELS = {"1": 1, "0": 0, "spontaneous": 1, "posed": 0}
 COLUMNS = ("path", "label", "subject")
+UNITS = ("fractions", "pixels")
 
 
 class Row(NamedTuple):
-    """A line of the table: the file, the name of its sample, label, subject (None: unknown) and the line's number.
+    """A line of the table.
 
-    `pixel_aspect` is the width / height of a video's pixels; None: what its file says.
+    Attributes:
+        path: of the file.
+        name: of its sample.
+        label: 1 spontaneous, 0 posed.
+        subject: who smiles; None: unknown.
+        line: its number.
+        pixel_aspect: width / height of a pixel; None: what a video's file says, or 1.
+        fps: frames per second; None: what the file says.
+        image_size: (width, height) in pixels, as they are stored; None: what the file says.
+        units: of landmarks, one of UNITS; None: fractions, or what the file says.
     """
 
     path: pathlib.Path
@@ -27,14 +38,18 @@ class Row(NamedTuple):
     subject: str | None
     line: int
     pixel_aspect: float | None = None
+    fps: float | None = None
+    image_size: tuple[int, int] | None = None
+    units: str | None = None
 
 
 def read(path: pathlib.Path) -> list[Row]:
     """Reads a CSV file with the columns path, label and subject, in any order, among others.
 
     path: of the file, from the CSV file's own folder; label: spontaneous or 1, posed or 0; subject: anything, or
-    nothing where it is unknown. An optional column `name` names samples, which are otherwise named after their files;
-    another one, `pixel_aspect`, holds the width / height of a pixel (16:15) of videos whose files do not say it.
+    nothing where it is unknown. An optional column `name` names samples, which are otherwise named after their files.
+    Where the files do not say it, `pixel_aspect` holds the width / height of a pixel (16:15), `fps` the frames per
+    second, and, for files of landmarks, `width` and `height` the image's size and `units` those of the landmarks.
     Names are in Unicode's composed form, and a path finds a file whose name is the same but for that form.
 
     Raises:
@@ -90,15 +105,49 @@ def _read_row(table: pathlib.Path, number: int, line: Mapping) -> Row:
         label=label,
         subject=cells["subject"] or None,
         line=number,
-        pixel_aspect=_read_pixel_aspect(table, number, cells.get("pixel_aspect")),
+        **_read_recording(table, number, cells),
     )
 
 
-def _read_pixel_aspect(table: pathlib.Path, number: int, cell: str | None) -> float | None:
+def _read_recording(table: pathlib.Path, number: int, cells: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the fields of a Row that tell how a video was recorded."""
     try:
-        return parse_pixel_aspect(cell) if cell else None
+        return {
+            "pixel_aspect": parse_pixel_aspect(cells["pixel_aspect"]) if cells.get("pixel_aspect") else None,
+            "fps": _read_positive("fps", cells.get("fps")),
+            "image_size": _read_size(cells.get("width"), cells.get("height")),
+            "units": _read_units(cells.get("units")),
+        }
     except UserError as error:
         raise UserError(f"{table}: line {number}: {error}") from error
+
+
+def _read_positive(column: str, cell: str | None) -> float | None:
+    if not cell:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UserError(f"{column} is {cell!r}; expected a positive number, such as 25 or 29.97.")
+    return value
+
+
+def _read_size(width: str | None, height: str | None) -> tuple[int, int] | None:
+    sides = [_read_positive("width", width), _read_positive("height", height)]
+    if sides == [None, None]:
+        return None
+    pixels = [int(side) for side in sides if side is not None and side == int(side)]
+    if len(pixels) < 2:
+        raise UserError(f"width and height are {width!r} and {height!r}; expected two whole numbers of pixels.")
+    return pixels[0], pixels[1]
+
+
+def _read_units(cell: str | None) -> str | None:
+    if cell and cell.lower() not in UNITS:
+        raise UserError(f"units is {cell!r}; expected {' or '.join(UNITS)}.")
+    return cell.lower() if cell else None
 
 
 def _check_names(table: pathlib.Path, rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Converts state dicts of the authors' PyTorch release to Flax variables."""
+"""Converts state dicts of the authors' PyTorch release to Flax variables, and back."""
 
 import itertools
 from collections.abc import Collection, Mapping
@@ -7,7 +7,7 @@ import numpy as np
 from flax import traverse_util
 
 from dfuse_jax.models import fusion as fusions
-from dfuse_jax.models.authors.names import FUSION_MODULES, torch_name
+from dfuse_jax.models.authors.names import FUSION_MODULES, kernel_axes, torch_name
 from dfuse_jax.models.dfusesmilenet import DFuseSmileNet
 from dfuse_jax.models.sizes import classifier_shapes, encoder_shapes
 
@@ -54,6 +54,38 @@ def head_from_torch(state_dict: Mapping[str, np.ndarray], fusion: str) -> dict:
     return _convert(head, fusion, shapes)
 
 
+def to_torch(variables: Mapping, fusion: str) -> dict[str, np.ndarray]:
+    """Returns a state dict of the authors' release from variables of the full-size model: the inverse of `from_torch`.
+
+    The variables are those of `DFuseSmileNet(fusion=fusion, variant="authors")`. The variant "paper" walks its curves
+    in another way than the release does, and has other parameters in concatenation, gated_concatenation,
+    multihead_cross_attention and film, which are refused. The authors published the bilinear fusions on a narrower
+    encoder: of these, only the head's tensors fit their model. There are no counters of batches
+    (`num_batches_tracked`), which PyTorch's `load_state_dict` does without.
+
+    Args:
+        variables: {"params": ..., "batch_stats": ...} of one model, as from `init` or `from_torch`.
+        fusion: the fusion that the model was made with.
+
+    Returns:
+        Name -> array in PyTorch's layout and the variables' precision, for `torch.from_numpy`.
+
+    Raises:
+        ValueError: the authors did not release this fusion, or the variables are not those of the full-size model with
+            it; the message names the missing, the unknown and those of another shape.
+    """
+    model = _released(fusion)
+    shapes = encoder_shapes(model) | classifier_shapes(model)
+    flat = {path: np.asarray(value) for path, value in traverse_util.flatten_dict(variables, sep="/").items()}
+    misshapen = [f"{path} {flat[path].shape}" for path in shapes if path in flat and flat[path].shape != shapes[path]]
+    if differences := _differences(flat, shapes, misshapen):
+        raise ValueError(
+            f"not variables of the full-size model with the fusion {fusion!r} and the variant 'authors'. "
+            f"Variables {differences}."
+        )
+    return {torch_name(path, fusion): _torch_layout(flat[path], path) for path in shapes}
+
+
 def _released(fusion: str) -> DFuseSmileNet:
     fusions.get(fusion)
     if fusion not in FUSION_MODULES:
@@ -79,19 +111,24 @@ def _tensors(state_dict: Mapping, expected: Collection[str]) -> dict[str, np.nda
 def _convert(tensors: Mapping[str, np.ndarray], fusion: str, shapes: Mapping[str, tuple[int, ...]]) -> dict:
     paths = {torch_name(path, fusion): path for path in shapes}
     flat = {paths[name]: _layout(value, paths[name]) for name, value in tensors.items() if name in paths}
-    faults = {
-        "missing": [name for name in paths if name not in tensors],
-        "unknown": [name for name in tensors if name not in paths],
-        "of another shape": [
-            f"{name} {tensors[name].shape}"
-            for name, path in paths.items()
-            if path in flat and flat[path].shape != shapes[path]
-        ],
-    }
-    if any(faults.values()):
-        listed = "; ".join(f"{fault}: {_first(names)}" for fault, names in faults.items() if names)
-        raise ValueError(f"not a state dict of the published model with the fusion {fusion!r}. Tensors {listed}.")
+    misshapen = [
+        f"{name} {tensors[name].shape}"
+        for name, path in paths.items()
+        if path in flat and flat[path].shape != shapes[path]
+    ]
+    if differences := _differences(tensors, paths, misshapen):
+        raise ValueError(f"not a state dict of the published model with the fusion {fusion!r}. Tensors {differences}.")
     return traverse_util.unflatten_dict(flat, sep="/")
+
+
+def _differences(given: Collection[str], expected: Collection[str], misshapen: list[str]) -> str:
+    """Returns which names are missing, unknown or of another shape; empty if there are none."""
+    faults = {
+        "missing": [name for name in expected if name not in given],
+        "unknown": [name for name in given if name not in expected],
+        "of another shape": misshapen,
+    }
+    return "; ".join(f"{fault}: {_first(names)}" for fault, names in faults.items() if names)
 
 
 def _layout(value: np.ndarray, path: str) -> np.ndarray:
@@ -99,6 +136,14 @@ def _layout(value: np.ndarray, path: str) -> np.ndarray:
     if not path.endswith("/kernel") or value.ndim < 2:
         return value
     return np.moveaxis(value.reshape(value.shape[:2]) if set(value.shape[2:]) == {1} else value, 0, -1)
+
+
+def _torch_layout(value: np.ndarray, path: str) -> np.ndarray:
+    """Returns Flax's [in, ..., out] as PyTorch's [out, in, ...], with a convolution's kernel axes of length 1."""
+    if not path.endswith("/kernel"):
+        return value
+    value = np.ascontiguousarray(np.moveaxis(value, -1, 0))
+    return value.reshape(*value.shape, *[1] * kernel_axes(path))
 
 
 def _first(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Names of the parameters in the authors' PyTorch release, by the names of the Flax modules."""
+"""Names and layouts of the parameters in the authors' PyTorch release, by the names of the Flax modules."""
 
 _CICS = {
     "cic_0": "cic11",
@@ -121,3 +121,18 @@ def torch_name(path: str, fusion: str) -> str:
     else:
         module = (_ENCODER | _HEAD)["/".join(modules)]
     return f"{module}.{_VARIABLES[variable]}"
+
+
+_CONVOLUTIONS = ("point_encoder", "tokens")
+_PLANAR = ("mlp", "position", "line_attention", "agent")  # over points and neighbours, or over curves and steps
+
+
+def kernel_axes(path: str) -> int:
+    """Returns how many kernel axes, all of length 1, a kernel has in the release beyond its inputs and outputs.
+
+    It is 1 or 2 where the authors write a convolution over 1 or 2 axes, and 0 for a linear or a bilinear map.
+    """
+    _, *modules, _ = path.split("/")
+    if modules[0] not in _CONVOLUTIONS:
+        return 0
+    return 2 if modules[-1] in _PLANAR else 1

@@ -163,7 +163,7 @@ def test_ones_own_videos_become_a_data_set(built, tmp_path):
     (manual / "broken.mp4").write_bytes(b"no video")
     run = launch("dataset", table, "--out", out)
     (manual / "broken.mp4").unlink()
-    assert run.returncode == 2 and "1 videos are left out" in run.stderr and "broken.mp4" in run.stderr
+    assert run.returncode == 2 and "1 files are left out" in run.stderr and "broken.mp4" in run.stderr
     assert "4 videos (2 spontaneous, 2 posed) of 2 subjects" in run.stdout
 
     write_table(table, lines)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import unicodedata
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from layouts import LINES, make_sample, write_csv, write_fold, write_folder
 
 from dfuse_jax import samples
+from dfuse_jax.data import synthetic
+from dfuse_jax.data.layouts import folder
 from dfuse_jax.data.load import load_dataset
 from dfuse_jax.runtime.errors import UserError
 
@@ -40,6 +43,14 @@ def test_samples_of_version_0_1_are_read_and_counted(tmp_path):
         assert [(s.name, s.label) for s in dataset.samples] == [("a", 1), ("b", 0), ("c", 0)]
         (note,) = dataset.notes
         assert note.startswith("1 of 3 samples were made by dfuse_jax 0.1, which read pixels that are not square")
+
+
+def test_samples_without_flags_are_counted(tmp_path):
+    write_folder(tmp_path)
+    samples.save(make_sample(name="d", flags=None), tmp_path / "d.npz")
+    for _ in range(2):  # from the files, then from the cache
+        (note,) = load_dataset(str(tmp_path), "folder").notes
+        assert note.startswith("1 of 4 samples carry no flags: nothing says in which frames the face was covered")
 
 
 def test_a_folder_may_come_with_folds(tmp_path):
@@ -132,3 +143,62 @@ def test_landmarks_that_are_no_fractions_are_refused(tmp_path):
     samples.save(make_sample(landmarks=np.full((2, 478, 3), 300.0, np.float32)), tmp_path / "d.npz")
     with pytest.raises(UserError, match="x of frame 0 is 300: pixels"):
         load_dataset(tmp_path, "folder")
+
+
+RECORDING = "path,label,subject,fps,width,height"
+FACE = synthetic.generate(2, 1, seed=4)[0].landmarks[:30]
+
+
+@pytest.fixture
+def no_extras(monkeypatch):
+    """MediaPipe and PyAV are not installed."""
+    for package in ("mediapipe", "av", "cv2"):
+        monkeypatch.setitem(sys.modules, package, None)
+
+
+def test_landmarks_become_a_data_set_without_what_extraction_needs(tmp_path, no_extras):
+    np.save(tmp_path / "a.npy", FACE)
+    np.save(tmp_path / "b.npy", FACE[:, :468])
+    samples.save(make_sample(name="old name", label=0, flags=np.ones(7, np.uint16)), tmp_path / "c.npz")
+    lines = [("a.npy", 1, "x", 25, 640, 480), ("b.npy", 1, "x", 25, 640, 480), ("c.npz", 1, "y", "", "", "")]
+    write_csv(tmp_path / "t.csv", lines, RECORDING)
+    failed = folder.make(tmp_path / "t.csv", tmp_path / "out")
+    assert failed.keys() == {"b"} and "has 468 landmarks" in failed["b"]
+    dataset = load_dataset(tmp_path / "out", "folder")
+    assert [(s.name, s.label, s.subject, len(s.landmarks)) for s in dataset.samples] == [
+        ("a", 1, "x", 30),
+        ("c", 1, "y", 7),
+    ]
+    np.testing.assert_array_equal(dataset.samples[0].landmarks, FACE)
+    assert dataset.samples[1].flags.tolist() == [1] * 7
+    assert dataset.notes[0].startswith("1 of 2 samples carry no flags")
+    assert (tmp_path / "out" / "c.npz").read_bytes() == (tmp_path / "c.npz").read_bytes()
+
+
+def test_landmarks_that_were_corrected_are_converted_anew(tmp_path):
+    write_csv(tmp_path / "t.csv", [("a.npy", 1, "x", 25, 640, 480)], RECORDING)
+    for frames in (10, 20):
+        np.save(tmp_path / "a.npy", FACE[:frames])
+        assert folder.make(tmp_path / "t.csv", tmp_path / "out") == {}
+        assert len(load_dataset(tmp_path / "out", "folder").samples[0].landmarks) == frames
+
+
+def test_landmarks_do_not_replace_those_of_a_video(tmp_path):
+    (tmp_path / "out").mkdir()
+    extracted = samples.encode(make_sample(name="a", source="video"), {"source": "a.mp4"})
+    (tmp_path / "out" / "a.npz").write_bytes(extracted)
+    np.save(tmp_path / "a.npy", FACE)
+    write_csv(tmp_path / "t.csv", [("a.npy", 1, "x", 25, 640, 480)], RECORDING)
+    with pytest.raises(UserError, match=r"no sample could be made: .*a\.npz holds the landmarks of another video"):
+        folder.make(tmp_path / "t.csv", tmp_path / "out")
+    assert (tmp_path / "out" / "a.npz").read_bytes() == extracted
+    write_csv(tmp_path / "u.csv", [("out/a.npz", 1, "x")])  # the file itself stays
+    assert folder.make(tmp_path / "u.csv", tmp_path / "out") == {}
+    assert (tmp_path / "out" / "a.npz").read_bytes() == extracted
+
+
+def test_a_video_has_its_own_size(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    write_csv(tmp_path / "t.csv", [("a.mp4", 1, "x", 25, 640, 480)], RECORDING)
+    with pytest.raises(UserError, match=r"a\.mp4: is a video, .* leave width, height and units empty in line 2"):
+        folder.make(tmp_path / "t.csv", tmp_path / "out")

@@ -27,6 +27,13 @@ from dfuse_jax.runtime.errors import UserError
         (b"path,label,subject\na.npz,1,\xff\n", "cannot be read as a CSV file in UTF-8"),
         (b'path,label,subject\na.npz,1,"x\n', "cannot be read as a CSV file"),
         (b"path,label,subject,pixel_aspect\na.npz,1,x,wide\n", r"line 2: pixel_aspect='wide': expected .* 16:15"),
+        (b"path,label,subject,fps\na.npz,1,x,fast\n", "line 2: fps is 'fast'; expected a positive number"),
+        (b"path,label,subject,fps\na.npz,1,x,0\n", "line 2: fps is '0'"),
+        (b'path,label,subject,fps\na.npz,1,x,"29,97"\n', "line 2: fps is '29,97'; .* such as 25 or 29.97"),
+        (b"path,label,subject,fps\na.npz,1,x,inf\n", "line 2: fps is 'inf'"),
+        (b"path,label,subject,width\na.npz,1,x,640\n", "line 2: width and height are '640' and None"),
+        (b"path,label,subject,width,height\na.npz,1,x,640,0.5\n", "line 2: .* two whole numbers of pixels"),
+        (b"path,label,subject,units\na.npz,1,x,inches\n", "line 2: units is 'inches'; expected fractions or pixels"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path, content, message):
@@ -50,6 +57,16 @@ def test_a_table_may_hold_the_shape_of_pixels(tmp_path):
     write_folder(tmp_path)
     (tmp_path / "t.csv").write_text("path,label,subject,pixel_aspect\na.npz,1,x,16:15\nb.npz,0,x,\n")
     assert [row.pixel_aspect for row in tables.read(tmp_path / "t.csv")] == [pytest.approx(16 / 15), None]
+
+
+def test_a_table_may_say_what_files_of_landmarks_do_not(tmp_path):
+    write_folder(tmp_path)
+    header = "path,label,subject,fps,width,height,units"
+    write_csv(
+        tmp_path / "t.csv", [("a.npz", 1, "x", "29.97", "640", "480.0", "Pixels"), ("b.npz", 0, *5 * [""])], header
+    )
+    rows = tables.read(tmp_path / "t.csv")
+    assert [(row.fps, row.image_size, row.units) for row in rows] == [(29.97, (640, 480), "pixels"), (None, None, None)]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

@@ -1,11 +1,14 @@
 """State dicts of the authors' release as Flax variables: what is taken, what is refused, and in which words."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from goldens import TENSORS
-from networks import ignore_blind
+from flax import traverse_util
+from goldens import ENCODER, TENSORS, head
+from networks import TINY, batch, ignore_blind, variables_of
 
-from dfuse_jax.models import from_torch, head_from_torch
+from dfuse_jax.models import DFuseSmileNet, from_torch, head_from_torch, to_torch
+from dfuse_jax.models.sizes import classifier_shapes, encoder_shapes
 
 NOT_RELEASED = ["none", "token_attention"]
 
@@ -47,7 +50,7 @@ def test_from_torch_refuses():
 
 
 @pytest.mark.parametrize("fusion", NOT_RELEASED)
-@pytest.mark.parametrize("convert", [from_torch, head_from_torch])
+@pytest.mark.parametrize("convert", [from_torch, head_from_torch, to_torch])
 def test_a_fusion_that_the_authors_did_not_release_is_refused(convert, fusion):
     assert f"{fusion!r} is not in the authors' release" in refusal({}, fusion, convert)
 
@@ -125,3 +128,67 @@ def test_from_torch_lays_out_as_flax_does():
     form[1, 2, 3] = 5  # x_2 z_3 to component 1
     head = head_from_torch(zeros("bilinear") | {"bilinear.bilinear.weight": form}, "bilinear")
     assert head["params"]["fusion"]["form"]["kernel"][2, 3, 1] == 5
+
+
+@ignore_blind
+@pytest.mark.parametrize("fusion", TENSORS["head"])
+def test_to_torch_undoes_from_torch(fusion):
+    """Names, shapes and order of axes are those of the release; each value is a fixed function of its name."""
+    state = ENCODER | head(fusion)
+    back = to_torch(from_torch(state, fusion), fusion)
+    assert back.keys() == state.keys()
+    for name, value in state.items():
+        assert back[name].shape == tuple(value.shape) and back[name].dtype == value.dtype, name
+        np.testing.assert_array_equal(back[name], value, err_msg=name)
+        assert back[name].flags.c_contiguous, name
+
+
+@ignore_blind
+@pytest.mark.parametrize("fusion", TENSORS["head"])
+def test_from_torch_undoes_to_torch(fusion):
+    """From float32 on a device, as training leaves variables."""
+    model = DFuseSmileNet(fusion=fusion, variant="authors")
+    rng = np.random.default_rng(0)
+    shapes = encoder_shapes(model) | classifier_shapes(model)
+    flat = {path: jnp.asarray(rng.standard_normal(shape, np.float32)) for path, shape in shapes.items()}
+    back = traverse_util.flatten_dict(
+        from_torch(to_torch(traverse_util.unflatten_dict(flat, "/"), fusion), fusion), sep="/"
+    )
+    assert back.keys() == flat.keys()
+    for path, value in flat.items():
+        assert back[path].dtype == np.float32
+        np.testing.assert_array_equal(back[path], value, err_msg=path)
+
+
+def test_to_torch_lays_out_as_pytorch_does():
+    variables = from_torch(zeros("hadamard"), "hadamard")
+    variables["params"]["fusion"]["x_map"]["kernel"][5, 3] = 2  # from component 5 to component 3
+    variables["params"]["tokens"]["kernel"][100, 7] = 4  # from point 100 to token 7
+    state = to_torch(variables, "hadamard")
+    assert state["x_proj.weight"][3, 5] == 2
+    assert state["downsample.0.weight"][7, 100, 0] == 4
+
+
+def test_to_torch_lists_what_does_not_fit():
+    variables = from_torch(zeros("hadamard"), "hadamard")
+    del variables["params"]["tokens"]
+    variables["params"]["fusion"]["gate"] = {"bias": np.zeros(3)}
+    variables["params"]["head"]["bias"] = np.zeros((6, 1))
+    message = refusal(variables, "hadamard", to_torch)
+    assert "not variables of the full-size model with the fusion 'hadamard' and the variant 'authors'" in message
+    assert "missing: params/tokens/kernel" in message
+    assert "unknown: params/fusion/gate/bias;" in message
+    assert "of another shape: params/head/bias (6, 1)." in message
+
+
+def test_to_torch_refuses_variables_of_another_size_fusion_or_variant():
+    landmarks, dmarkers, _ = batch(1)
+    tiny = variables_of(DFuseSmileNet(**TINY), landmarks, dmarkers)
+    message = refusal(tiny, "hadamard", to_torch)
+    assert "of another shape" in message and len(message) < 1200
+    gated = from_torch(zeros("gated_concatenation"), "gated_concatenation")
+    assert "unknown: params/fusion/gate/" in refusal(gated, "hadamard", to_torch)
+    film = classifier_shapes(DFuseSmileNet(fusion="film"))  # the paper's has a norm that the release has not
+    film |= encoder_shapes(DFuseSmileNet(fusion="film"))
+    variables = traverse_util.unflatten_dict({path: np.zeros(shape) for path, shape in film.items()}, "/")
+    assert "variant 'authors'. Variables unknown: params/fusion/x_norm" in refusal(variables, "film", to_torch)
