@@ -5,8 +5,7 @@ import math
 import pathlib
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,6 +22,7 @@ SUFFIXES = (".npz", ".npy", ".csv")
 AXES = ("x", "y", "z")
 LONG = ("frame", "landmark", *AXES)
 FACE_MESH = 468  # Attention Mesh without the irises
+MOST_LANDMARKS = 1000  # of any mesh: more is a mistake in the file, and would not fit memory
 SPARSE = 10  # times as many frames as there are lines: they are no numbers of frames
 
 RIGHT_EYE, LEFT_EYE, FOREHEAD, CHIN, NOSE, TEMPLES = 33, 263, 10, 152, 1, (234, 454)
@@ -118,12 +118,13 @@ def _columns(path: pathlib.Path, header: Sequence[str]) -> list[int]:
             f"y{NUM_LANDMARKS - 1},z{NUM_LANDMARKS - 1}, separated by commas (found: {present})."
         )
     last = max(landmark for landmark, _ in at)
-    wanted = [(landmark, axis) for landmark in range(last + 1) for axis in AXES]
-    for landmark, axis in wanted:
-        if (landmark, axis) not in at:
-            raise UserError(f"{path}: has columns up to {last}, but no {axis}{landmark}. Landmarks count from 0.")
+    wanted = ((landmark, axis) for landmark in range(last + 1) for axis in AXES)
+    lacking = next((key for key in wanted if key not in at), None)
+    if lacking:
+        landmark, axis = lacking
+        raise UserError(f"{path}: has columns up to {last}, but no {axis}{landmark}. Landmarks count from 0.")
     first = [header.index("frame")] if "frame" in header else []
-    return first + [at[key] for key in wanted]
+    return first + [at[landmark, axis] for landmark in range(last + 1) for axis in AXES]
 
 
 def _numbers(path: pathlib.Path, line: int, cells: Sequence[str], columns: Sequence[int]) -> list[float]:
@@ -145,6 +146,8 @@ def _from_long(path: pathlib.Path, values: Float[np.ndarray, "lines 5"]) -> Floa
     frames, points = _count(path, values[:, 0], "frame"), _count(path, values[:, 1], "landmark")
     if points.min() == 1 and points.max() == NUM_LANDMARKS:
         raise UserError(f"{path}: its landmarks count from 1. Count them from 0, as MediaPipe does.")
+    if points.max() >= MOST_LANDMARKS:
+        raise UserError(f"{path}: there is a landmark {points.max()}; expected 0 to {NUM_LANDMARKS - 1}.")
     shape = _span(path, frames), int(points.max()) + 1
     keys = (frames - frames.min()) * shape[1] + points
     if len(np.unique(keys)) < len(keys):
@@ -195,8 +198,7 @@ def _to_sample(array: np.ndarray, row: Row, *, fps: float, size: tuple[int, int]
     width, height = size
     landmarks = _to_fractions(_without_empty(array.astype(float)), row.units, size)
     filled, interpolated = _fill(landmarks, fps)
-    for problem in _problems(filled):
-        raise UserError(problem)
+    _check_face(filled)
     sample = Sample(
         name=row.name,
         landmarks=filled.astype(np.float32),
@@ -285,20 +287,24 @@ def _fill(
     return gaps.fill(landmarks, positions)
 
 
-def _problems(landmarks: Float[np.ndarray, "frames 478 3"]) -> Iterator[str]:
-    """Yields why these cannot be the landmarks of an upright face in an image, in most frames."""
+def _check_face(landmarks: Float[np.ndarray, "frames 478 3"]) -> None:
+    """Raises UserError if these cannot be the landmarks of an upright face in an image, in most frames."""
 
-    def middle(landmark: Any, axis: int) -> float:
+    def middle(landmark: int | list[int], axis: int) -> float:
         return float(np.median(landmarks[:, landmark, axis]))
 
     if np.ptp(landmarks[..., 2]) == 0:
-        yield "z is the same everywhere; expected that which MediaPipe finds: D-Markers need the face in space."
+        raise UserError("z is the same everywhere; expected the z of MediaPipe: D-Markers need the face in space.")
     if middle(FOREHEAD, 1) >= middle(CHIN, 1):
-        yield f"the face is upside down: landmark {FOREHEAD} (forehead) is below {CHIN} (chin). y must grow downwards."
+        raise UserError(
+            f"the face is upside down: landmark {FOREHEAD} (forehead) is below {CHIN} (chin). y must grow downwards."
+        )
     if middle(RIGHT_EYE, 0) >= middle(LEFT_EYE, 0):
-        yield (
+        raise UserError(
             f"the face is mirrored: landmark {RIGHT_EYE} (the person's right eye) is right of {LEFT_EYE}. x must grow "
-            "to the right of the image, and landmarks be in MediaPipe's order."
+            "to the right of the image, and landmarks must be in MediaPipe's order."
         )
     if middle(NOSE, 2) >= middle(list(TEMPLES), 2):
-        yield f"the face is inside out: landmark {NOSE} (nose) is behind the temples. z must grow away from the camera."
+        raise UserError(
+            f"the face is inside out: landmark {NOSE} (nose) is behind the temples. z must grow away from the camera."
+        )

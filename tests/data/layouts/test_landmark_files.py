@@ -184,6 +184,8 @@ def test_what_the_file_does_not_hold_must_be_in_the_table(path):
         ("frame,landmark,x,y,z\n0,-1,.1,.1,.1\n", "there is a landmark -1"),
         ("frame,landmark,x,y,z\n0,0,.1,.1,.1\n900000,0,.1,.1,.1\n", "only 2 are there. Number the frames one by one"),
         ("frame,landmark,x,y,z\n0,0,.1,.1,.1\n", r"landmarks have shape \(1, 1, 3\)"),
+        ("frame,landmark,x,y,z\n0,2000000000,.1,.1,.1\n", "there is a landmark 2000000000; expected 0 to 477"),
+        ("x0,y0,z0,x2000000000\n.1,.1,.1,.1\n", "has columns up to 2000000000, but no x1. Landmarks count from 0"),
         ("x1,y1,z1\n.1,.1,.1\n", "has columns up to 1, but no x0. Landmarks count from 0"),
         ("x0,y0\n.1,.1\n", "has columns up to 0, but no z0"),
         ("frame,x0,y0,z0\n3,.1,.1,.1\n3,.1,.1,.1\n", "frame 3 is there twice"),
