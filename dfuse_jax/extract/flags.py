@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8, UInt16
 
-from dfuse_jax.extract.native import require
-
 # The bits of `Sample.flags`, the first one 1; files hold them, so a new name goes to the end.
 NAMES = ("covered", "dark", "turned", "small", "blurred", "repeated", "other_person")
 MEANINGS = {
@@ -37,6 +35,7 @@ NOTABLE = {
 }
 
 SIDE = 64  # pixels to which a face is reduced before it is looked at: coarser than compression and most noise
+FINEST = 96  # pixels of a face that are read for that; of larger ones every second or third
 SURFACE = 468  # the first landmarks; the others are the irises, which move on the face
 BLOCK = 1024  # frames at a time, so that those of a long video do not take gigabytes
 
@@ -82,14 +81,15 @@ def look(image: UInt8[np.ndarray, "height width 3"], landmarks: Float[np.ndarray
     """Looks at a face; one that is not there, or out of the picture, has NO_LOOK."""
     if landmarks is None:
         return NO_LOOK
-    cv2 = require("cv2")
+    import cv2  # which MediaPipe needs too; `require` for every frame would take a tenth of the time
+
     size = np.array(image.shape[1::-1])
     points = landmarks[:SURFACE, :2] * size
     start = np.maximum(np.floor(points.min(axis=0)).astype(int), 0)
     stop = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 1, size)
     if (stop - start).min() < 2:
         return NO_LOOK
-    step = max(1, (stop - start).max() // (2 * SIDE))  # half of the time goes into reducing a large face
+    step = max(1, int((stop - start).max() / FINEST))  # half of the time goes into reducing a large face
     face = image[start[1] : stop[1] : step, start[0] : stop[0] : step, 1]
     scale = SIDE / max(face.shape)
     width, height = (max(2, round(scale * side)) for side in face.shape[::-1])
@@ -97,8 +97,9 @@ def look(image: UInt8[np.ndarray, "height width 3"], landmarks: Float[np.ndarray
     face = cv2.resize(np.ascontiguousarray(face), (width, height), interpolation=cv2.INTER_AREA)
     levels = cv2.remap(face, at[None].astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
     grey = face.astype(np.float32)
-    detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1)).mean()
-    return Look(levels, float(detail / (grey.std() + 1)))
+    detail = cv2.norm(grey, cv2.GaussianBlur(grey, (0, 0), 1), cv2.NORM_L1) / grey.size
+    _, contrast = cv2.meanStdDev(grey)
+    return Look(levels, detail / (float(contrast[0, 0]) + 1))
 
 
 def find(

@@ -47,6 +47,23 @@ def test_agreement_is_written_by_feature(tmp_path):
     assert len(rows) == 226
 
 
+def test_features_that_never_vary_count_neither_as_reliable_nor_as_not():
+    """Of the others, four in five do not move under the noise."""
+
+    def measure(points, fps, length, aspect):
+        steady, noise = fps, points[:, 0, 0, 0]
+        columns = [0 * steady] * 100 + [steady] * 100 + [noise] * 25
+        return np.stack(columns, axis=1), np.full((len(fps), 3, 2), np.nan)
+
+    rng = np.random.default_rng(0)
+    fps, length, aspect = np.arange(20.0), np.full(20, 4), np.ones(20)
+    noisy = [stability.Sequences(rng.standard_normal((20, 4, 11, 3)), fps, length, aspect) for _ in range(4)]
+    smiles = stability.Smiles(noisy[0], noisy, labels=np.zeros(20), subjects=np.arange(20))
+    plain, _ = stability.apply(measure, smiles.plain)
+    result = stability.score_smiles(measure, smiles, plain, plain.std(axis=0))
+    assert result["icc_at_least_0.9"] == pytest.approx(0.8)
+
+
 def test_noise_is_a_share_of_the_eyes_distance_in_the_image():
     points = np.zeros((1, 500, 11, 3), np.float32)
     points[..., [3, 5], 0] = 0.25  # the left eye's corners

@@ -75,6 +75,7 @@ def test_what_is_built_is_what_is_read(built, name):
     for sample in found.samples:
         extracted = samples.load(data / name / "landmarks" / f"{sample.name}.npz")
         np.testing.assert_array_equal(sample.landmarks, extracted.landmarks)
+        np.testing.assert_array_equal(sample.flags, extracted.flags)
         assert sample.interpolated == extracted.interpolated
         assert (sample.fps, sample.image_size, sample.label, sample.subject) == (
             extracted.fps,

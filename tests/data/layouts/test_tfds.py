@@ -16,6 +16,12 @@ from dfuse_jax.extract.batch import Outcome
 from dfuse_jax.runtime.errors import UserError
 
 VIDEOS = {"posed_a-1": 0, "posed_b-1": 0, "spontaneous_a-1": 1, "spontaneous_b-1": 1}
+FLAGS = {  # by frame, with the highest of the 16 bits; of spontaneous_b-1 they are not known, as of old samples
+    "posed_a-1": np.arange(20, dtype=np.uint16),
+    "posed_b-1": np.zeros(21, np.uint16),
+    "spontaneous_a-1": np.full(22, 1 << 15, np.uint16),
+    "spontaneous_b-1": None,
+}
 
 
 def build(manual_dir, data_dir, monkeypatch, *, change=lambda landmarks: landmarks):
@@ -27,7 +33,7 @@ def build(manual_dir, data_dir, monkeypatch, *, change=lambda landmarks: landmar
             landmarks = np.random.default_rng(number).uniform(size=(20 + number, 478, 3)).astype(np.float32)
             if job.name == "posed_b-1":
                 landmarks = change(landmarks)
-            fields = {"name": job.name, "label": job.label, "subject": job.subject}
+            fields = {"name": job.name, "label": job.label, "subject": job.subject, "flags": FLAGS[job.name]}
             extracted[job.name] = out / f"{job.name}.npz"
             samples.save(make_sample(landmarks=landmarks, interpolated=(1,), **fields), extracted[job.name])
         return Outcome(extracted, {})
@@ -63,6 +69,27 @@ def test_samples_are_read_from_any_folder_above_them(built):
             (25.0, (640, 480), (1,))
         }
         assert dataset.folds == [] and dataset.notes == ()
+
+
+def test_flags_come_back_as_they_were_and_unknown_ones_stay_unknown(built):
+    from_records = {sample.name: sample.flags for sample in tfds.read(built).samples}
+    from_cache = {sample.name: sample.flags for sample in load_dataset(built, "spos").samples}
+    for flags in (from_records, from_cache):
+        assert flags.pop("spontaneous_b-1") is None
+        assert {name: (bits.dtype, bits.tolist()) for name, bits in flags.items()} == {
+            name: (np.uint16, FLAGS[name].tolist()) for name in ("posed_a-1", "posed_b-1", "spontaneous_a-1")
+        }
+
+
+def test_a_data_set_that_has_no_flags_is_read_without_them(built, tmp_path):
+    """As version 0.1 wrote them: TFDS reads what the description names."""
+    root = copy(built, tmp_path / "spos" / "1.0.0")
+    description = json.loads((root / "features.json").read_text())
+    del description["featuresDict"]["features"]["flags"]
+    (root / "features.json").write_text(json.dumps(description))
+    dataset = load_dataset(root, "spos")
+    assert {sample.name: sample.flags for sample in dataset.samples} == dict.fromkeys(VIDEOS)
+    assert [len(sample.landmarks) for sample in dataset.samples] == [20, 21, 22, 23]
 
 
 def test_published_folds_are_read_whatever_else_is_in_the_folder(built, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from padded import compute
 from smiles import smile
 
 from dfuse_jax import dmarkers
+from dfuse_jax.dmarkers.extras import glossary
 
 
 def test_to_frame_names_every_feature_with_its_unit():
@@ -26,3 +27,18 @@ def test_to_frame_names_every_feature_with_its_unit():
     assert isinstance(table, pd.DataFrame)
     with pytest.raises(ValueError, match=r"\(2, 224\)"):
         dmarkers.to_frame(np.ones((2, 224)))
+
+
+def test_to_frame_gives_the_reliability_of_what_was_computed():
+    icc = pd.read_csv(glossary.ICC, index_col="feature")
+    features = np.ones(225)
+    pd.testing.assert_series_equal(dmarkers.to_frame(features)["icc"], icc["paper"], check_names=False)
+    smoothed = dmarkers.to_frame(np.stack([features, features]), smoothing="4253H")
+    np.testing.assert_array_equal(list(smoothed.attrs["icc"].values()), icc["paper:4253H"])
+    assert tuple(smoothed.attrs["icc"]) == dmarkers.FEATURE_NAMES
+    assert (
+        dmarkers.to_frame(features, definition="robust").loc["lip_onset_duration", "icc"]
+        == icc.loc["lip_onset_duration", "robust"]
+    )
+    with pytest.raises(ValueError, match="smooths the signals itself"):
+        dmarkers.to_frame(features, definition="robust", smoothing="4253H")
