@@ -150,7 +150,7 @@ def describe(row: Mapping, gpu: Target) -> str:
     fits = "fits into" if row["fits"] else "DOES NOT FIT into"
     shortest, longest = (1e3 * seconds for seconds in row["launches_s"])
     lines = [
-        f"{row['kind']}, {row['folds']} folds at once, {row['dtype']}",
+        f"{row['kind']}, {row['folds']} fold{'s' * (row['folds'] > 1)} at once, {row['dtype']}",
         f"  memory       {memory[0]:.1f} GB of arguments, {memory[2]:.1f} temporary, {sum(memory):.1f} in all: "
         f"{fits} the {TAKEN * gpu.memory / 1e9:.0f} GB that JAX takes of this card"
         + (f", as would about {row['folds_that_fit']} folds" if row["kind"] == "training" else ""),
