@@ -1,4 +1,4 @@
-"""What mkdocs puts into the pages: tables that the repository holds as data."""
+"""What mkdocs does to the pages: it adds tables that the repository holds as data, and mends links of notebooks."""
 
 import csv
 import math
@@ -12,6 +12,13 @@ REGIONS, PHASES = ("eye", "cheek", "lip"), ("onset", "apex", "offset")
 def on_page_markdown(markdown: str, **_) -> str:
     """Replaces `<!-- icc: DEFINITION -->` by the table of that definition."""
     return re.sub(r"<!-- icc: (\S+) -->", lambda match: icc_table(match[1]), markdown)
+
+
+def on_post_page(output: str, page, **_) -> str:
+    """Points links inside a notebook to pages of the site, as mkdocs does in Markdown alone."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return output
+    return re.sub(r'href="([\w./-]+)\.(ipynb|md)"', r'href="../\1/"', output)
 
 
 def icc_table(definition: str) -> str:
