@@ -93,6 +93,9 @@ def test_inside_jax_differentiates_and_trains(tmp_path):
         {
             "shape": "features.shape",
             "used": "used",
+            "around_peak": "around_peak[corners, 0]",
+            "in_first": "in_first[corners, 0]",
+            "push": "np.isfinite(push).all() and np.any(push != 0)",
             "points": "list(dmarkers.LANDMARKS)",
             "losses": "[losses[0], losses[-1]]",
             "accuracy": "np.mean((logits > 0) == labels[test])",
@@ -102,6 +105,11 @@ def test_inside_jax_differentiates_and_trains(tmp_path):
     assert values["shape"] == [80, 225]
     assert values["used"]
     assert set(values["used"]) <= set(values["points"])
+    right, left = values["around_peak"]  # right of the person: left in the picture
+    assert right < 0 < left  # a smile grows when the corners move apart
+    right, left = values["in_first"]
+    assert left < 0 < right  # or when they were close together at first, which is the unit (eq. 7)
+    assert values["push"]
     assert values["losses"][1] < values["losses"][0] / 2
     assert values["accuracy"] > 0.65
     assert values["shared"] == 0
