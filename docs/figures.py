@@ -9,7 +9,8 @@ from dfuse_jax.data.synthetic import generate
 
 FOLDER = pathlib.Path(__file__).parent / "figures"
 KINDS = {"spontaneous": 0, "posed": 1}  # the videos of the first synthetic subject
-REGIONS = ("eye", "cheek", "lip")
+LIP = dmarkers.REGIONS.index("lip")
+SEED = 5
 
 
 def draw_overview(path: pathlib.Path) -> None:
@@ -31,7 +32,7 @@ def draw_overview(path: pathlib.Path) -> None:
 def _draw_faces(axis, video) -> None:
     """Draws the first frame in grey, the frame of the widest smile in blue, and Table 1's points in orange."""
     curves = dmarkers.signals(video.landmarks, aspect=video.aspect, definition="robust")
-    apex = int(np.argmax(curves.mean[REGIONS.index("lip")]))
+    apex = int(np.argmax(curves.mean[LIP]))
     chosen = np.array(dmarkers.LANDMARKS)
     for frame, colour, label in ((0, "#BBBBBB", "at rest"), (apex, plotting.BLUE, "apex")):
         x, y = (video.landmarks[frame, :, :2] * (1, video.aspect)).T
@@ -46,19 +47,16 @@ def _draw_faces(axis, video) -> None:
 def _draw_signals(axis, video) -> None:
     """Draws the three signals of a video, with onset, apex and offset shaded."""
     curves = dmarkers.signals(video.landmarks, aspect=video.aspect, definition="robust")
-    ends = np.asarray(dmarkers.phase_ends(curves.mean[REGIONS.index("lip")], video.fps, definition="robust"))
+    ends = np.asarray(dmarkers.phase_ends(curves.mean[LIP], video.fps, definition="robust"))
     for (phase, colour), (start, stop) in zip(plotting.PHASES.items(), ends / video.fps, strict=True):
         if np.isfinite(start):
             axis.axvspan(start, stop, color=colour, alpha=0.25, linewidth=0)
             axis.text((start + stop) / 2, 0.01, phase, transform=axis.get_xaxis_transform(), fontsize=7, ha="center")
     seconds = np.arange(len(video.landmarks)) / video.fps
-    for name, curve, style in zip(REGIONS, curves.mean, (":", "--", "-"), strict=True):
+    for name, curve, style in zip(dmarkers.REGIONS, curves.mean, (":", "--", "-"), strict=True):
         axis.plot(seconds, curve, style, color="black", linewidth=1.2, label=name)
     axis.set_xlabel("time [s]", fontsize=9)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-SEED = 5
 
 
 if __name__ == "__main__":
