@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from dfuse_jax.dmarkers._points import check_shape, to_points
+
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Num
 
 FRAMES_PER_UNIT = 50
 ROW = 24  # values of a signal's row; a signal has three: the whole, its rise, its fall
-SIZE = 9 * ROW
 
 
 class Values(NamedTuple):
@@ -68,14 +69,15 @@ class Values(NamedTuple):
         return jnp.where(jnp.arange(len(values)) < count, values, 0)
 
 
-def targets(points: Float[Array, "frames 11 3"]) -> Float[Array, " 216"]:
-    """Returns the values: lip corners, eyes (0), cheeks; of each the whole signal, its rise and its fall.
+def deepmarkernet_targets(landmarks: Num[Array, "frames points 3"]) -> Float[Array, " 216"]:
+    """Returns DeepMarkerNet's targets: lip corners, eyes (0), cheeks; of each the whole signal, its rise, its fall.
 
     Args:
-        points: Table 1's points, min-max scaled as the network sees them. A frame of zeros, as of a clip that is longer
-            than its video, has signals of 0.
+        landmarks: [T, 478, 3] or [T, 11, 3] (Table 1's points), min-max scaled as the network sees them. A frame of
+            zeros, as in a clip that is longer than its video, has signals of 0.
     """
-    points = _turned(points)
+    check_shape(landmarks.shape)
+    points = _turned(to_points(landmarks))
     lip = _movement(right=points[:, 9], left=points[:, 10])
     cheek = _movement(right=points[:, 6], left=points[:, 7])
     rows = [_rows(lip), jnp.zeros((3, ROW), lip.dtype), _rows(cheek).at[1, jnp.array([15, 17])].set(0)]
