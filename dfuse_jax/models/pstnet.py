@@ -144,7 +144,7 @@ class PSTNet(nn.Module):
         # Differences of coordinates alone matter; near the origin they lose fewer digits.
         points = clip["points"] - jnp.mean(clip["points"], axis=(1, 2), keepdims=True)
         ordered = jax.vmap(gather)(points, clip["anchors"])
-        features, cloud, spacing = None, points, 1
+        features, cloud, spacing = points[..., :0], points, 1  # there are no features yet
         for level, (inner, outer) in zip(self._levels(), self.widths, strict=True):
             convolution = PSTConvolution(
                 inner=inner,
@@ -210,9 +210,10 @@ class Level(NamedTuple):
 class PSTConvolution(nn.Module):
     """Sums products of the neighbours' features and displacements, frame by frame; then one linear map of all frames.
 
-    For each anchor i and frame: sum over the neighbours j of W_d (p_j - p_i) * W_f f_j, without W_f f_j where there are
-    no features yet. As W_d and W_f commute with the choice of neighbours, they are applied once per point; and the sum
-    is that of W_d p_j * W_f f_j, less W_d p_i times that of W_f f_j: two products with the matrix of `counts`.
+    For each anchor i and frame: sum over the neighbours j of W_d (p_j - p_i) * W_f f_j, without W_f f_j where the
+    features' width is 0, as there are none yet. As W_d and W_f commute with the choice of neighbours, they are applied
+    once per point; and the sum is that of W_d p_j * W_f f_j, less W_d p_i times that of W_f f_j: two products with the
+    matrix of `counts`.
 
     Attributes:
         inner: width of the products.
@@ -229,7 +230,7 @@ class PSTConvolution(nn.Module):
     @nn.compact
     def __call__(
         self,
-        features: Float[Array, "batch frames points width"] | None,
+        features: Float[Array, "batch frames points width"],
         cloud: Float[Array, "batch frames points 3"],
         anchors: Float[Array, "batch frames_out anchors 3"],
         neighbours: Int[Array, "batch frames_out anchors covered neighbours"],
@@ -237,7 +238,7 @@ class PSTConvolution(nn.Module):
     ) -> Float[Array, "batch frames_out anchors outer"]:
         """Returns the anchors' features; frames before the first and after the last one have features of 0."""
         count, covered = anchors.shape[1], neighbours.shape[3]
-        inputs = 0 if features is None else features.shape[-1]
+        inputs = features.shape[-1]
         initialise = torch_uniform(inputs + 3)
         displacement = Kernel(self.inner, initialise, name="displacement")(3).astype(cloud.dtype)
         chosen = counts(neighbours, cloud.shape[2], cloud.dtype)
@@ -249,7 +250,7 @@ class PSTConvolution(nn.Module):
             padded = jnp.pad(values, ((0, 0), (pad, pad), (0, 0), (0, 0)))[:, source]
             return jnp.einsum("btaon,btonc->btaoc", chosen, padded, precision=lax.Precision.HIGHEST)
 
-        if features is None:
+        if inputs == 0:
             y = precise_matmul(total(cloud) - neighbours.shape[-1] * anchors[:, :, :, None], displacement)
         else:
             mapped = matmul(features, Kernel(self.inner, initialise, name="feature")(inputs).astype(features.dtype))

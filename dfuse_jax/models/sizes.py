@@ -28,8 +28,19 @@ def frames_at_once(model: DFuseSmileNet, platform: str, *, replicas: int = 1) ->
     inputs = [model.entry, *(features for features, _ in model.blocks[:-1])]
     inner = [width // bottleneck for width, (_, bottleneck) in zip(inputs, model.blocks, strict=True)]
     frame = 4 * (model.points or NUM_LANDMARKS) * model.neighbours * max(model.entry, *inner)  # bytes of its edges
+    return frames_that_fit(frame, platform, replicas=replicas)
+
+
+def frames_that_fit(size: int, platform: str, *, replicas: int = 1) -> int:
+    """Returns how many frames are best computed at once.
+
+    Args:
+        size: bytes of the largest intermediate values of a frame.
+        platform: see `frames_at_once`.
+        replicas: see `frames_at_once`.
+    """
     available = CPU_CACHE if platform == "cpu" else ACCELERATOR_MEMORY // replicas
-    return max(1, available // frame)
+    return max(1, available // size)
 
 
 def encoder_shapes(model: DFuseSmileNet) -> dict[str, tuple[int, ...]]:

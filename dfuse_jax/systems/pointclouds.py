@@ -1,7 +1,7 @@
 """What point-cloud networks see of samples: scaled landmarks, and point operations found once per frame."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.train import Inputs, end_to_end
+from dfuse_jax.systems import neural
+from dfuse_jax.train import Inputs, Network, end_to_end
 
 CHUNK = 64  # frames whose point operations are computed at once
 
@@ -24,6 +25,10 @@ class PointNetwork(Protocol):
     """
 
     points: int
+
+    def clip(self) -> Any:
+        """Returns the shapes of a batch of one clip."""
+        ...
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -39,18 +44,36 @@ class PointNetwork(Protocol):
         ...
 
 
+def build(config: Mapping, *, name: str, model: PointNetwork, network: Network) -> neural.Neural:
+    """Returns the system of a network on points.
+
+    Args:
+        config: a checked one.
+        name: of the system.
+        model: what finds anchors and neighbours.
+        network: the model as training sees it.
+    """
+    inputs = functools.partial(prepare, model)
+    return neural.build(config, name=name, network=network, inputs=inputs, example=neural.example_of_clip(model.clip()))
+
+
 def prepare(model: PointNetwork, samples: Sequence[Sample]) -> Inputs:
     """Returns the landmarks that the model uses, their anchors and the anchors' neighbours."""
+    inputs = prepare_points(model.points, samples)
+    tree = per_frame(model, inputs.per_frame["points"], np.asarray(inputs.first), np.asarray(inputs.length))
+    return inputs._replace(per_frame=tree)
+
+
+def prepare_points(points: int, samples: Sequence[Sample]) -> Inputs:
+    """Returns scaled landmarks, so many of a frame, evenly spaced in the mesh's numbering."""
     length = np.array([len(sample.landmarks) for sample in samples], np.int32)
-    first = np.cumsum(length, dtype=np.int32) - length
     precision = jnp.result_type(float)
-    chosen = np.linspace(0, NUM_LANDMARKS - 1, model.points).round().astype(int)
+    chosen = np.linspace(0, NUM_LANDMARKS - 1, points).round().astype(int)
     scaled = (scale(sample.landmarks[:, chosen]) for sample in samples)
-    points = end_to_end(scaled, frames=int(length.sum()), dtype=precision)
     return Inputs(
-        per_frame=per_frame(model, points, first, length),
+        per_frame={"points": end_to_end(scaled, frames=int(length.sum()), dtype=precision)},
         per_video={},
-        first=first,
+        first=np.cumsum(length, dtype=np.int32) - length,
         length=length,
         label=np.array([sample.label or 0 for sample in samples], precision),
     )
