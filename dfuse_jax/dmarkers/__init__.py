@@ -45,6 +45,7 @@ from dfuse_jax.dmarkers import _definitions
 from dfuse_jax.dmarkers._batch import compute_batch
 from dfuse_jax.dmarkers._checks import validate
 from dfuse_jax.dmarkers._compute import compute, head_pose, phase_ends, phases, signals
+from dfuse_jax.dmarkers._deepmarkernet import deepmarkernet_targets
 from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._points import LANDMARKS
@@ -67,6 +68,7 @@ __all__ = [
     "Signals",
     "compute",
     "compute_batch",
+    "deepmarkernet_targets",
     "head_pose",
     "phase_ends",
     "phases",

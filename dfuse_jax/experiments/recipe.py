@@ -3,6 +3,7 @@
 A recipe is a config in configs/; its numbers stand there.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from dfuse_jax.data.databases import DATABASES
@@ -14,6 +15,22 @@ Config: TypeAlias = Any  # a ConfigDict of ml_collections, whose fields have no 
 SHUFFLES = ("nothing", "dmarkers", "labels")
 FOLDER = "folder"
 FOLDS_OF_A_FOLDER = 10
+
+
+def split(argument: str | None, options: Sequence[str] = ()) -> tuple[str, str | None]:
+    """Returns the database and the option of a recipe's argument, such as "mmi,authors"; without one, the demo.
+
+    Args:
+        argument: what follows the recipe's name.
+        options: that the recipe has.
+
+    Raises:
+        UserError: it has no such option.
+    """
+    database, comma, option = (argument or "demo").partition(",")
+    if comma and option not in options:
+        raise UserError(f"unknown option {option!r} of a recipe; known: {', '.join(options) or 'none'}.")
+    return database or "demo", option or None
 
 
 def source(database: str) -> str:

@@ -113,7 +113,7 @@ class DFuseSmileNet(nn.Module):
         batch, frames = landmarks.shape[:2]
         if neighbours is None:
             neighbours = self.find_neighbours(landmarks)
-        points = _at_least_default(self.select(landmarks))
+        points = at_least_default(self.select(landmarks))
         encoder = CurveNet(
             entry=self.entry,
             blocks=self.blocks,
@@ -146,19 +146,27 @@ class DFuseSmileNet(nn.Module):
 
     @nn.compact
     def classify(
-        self, frames: Float[Array, "batch frames width"], dmarkers: Float[Array, "batch 225"], *, train: bool = False
+        self,
+        frames: Float[Array, "batch frames width"],
+        dmarkers: Float[Array, "batch 225"] | None = None,
+        *,
+        train: bool = False,
     ) -> Float[Array, " batch"]:
         """Returns the logits from the frames' embeddings: fusion and head (eqs. 2-3 and 8-25)."""
+        if dmarkers is None:
+            if self.fusion != "none":
+                raise ValueError(f"the fusion {self.fusion!r} needs D-Markers: pass dmarkers.")
+            dmarkers = jnp.zeros((len(frames), 0))
         fuse = fusions.get(self.fusion).module(
             width=self.width, dropout=self.dropout, variant=self.variant, name="fusion"
         )
         fused = fuse(self._compute_cast(frames), self._compute_cast(dmarkers), train)
-        return dense(1, name="head")(layer_norm(name="head_norm")(_at_least_default(fused)))[..., 0]
+        return dense(1, name="head")(layer_norm(name="head_norm")(at_least_default(fused)))[..., 0]
 
     def __call__(
         self,
         landmarks: Float[Array, "batch frames landmarks 3"],
-        dmarkers: Float[Array, "batch 225"],
+        dmarkers: Float[Array, "batch 225"] | None = None,
         *,
         train: bool = False,
         neighbours: Int[Array, "batch frames points neighbours+1"] | None = None,
@@ -168,7 +176,7 @@ class DFuseSmileNet(nn.Module):
         Args:
             landmarks: min-max scaled with the published constants (`dfuse_jax.samples.scale`): all 478 of a frame, or
                 those that `select` gives.
-            dmarkers: standardised.
+            dmarkers: standardised; the fusion "none", which is MeshSmileNet, needs none.
             train: batch statistics and dropout (needs the rng "dropout" and a mutable "batch_stats").
             neighbours: what `find_neighbours(landmarks)` gives, if it is known already.
         """
@@ -176,10 +184,10 @@ class DFuseSmileNet(nn.Module):
 
     @nn.nowrap
     def _compute_cast(self, x: Array) -> Array:
-        return x.astype(self.dtype) if self.dtype else _at_least_default(x)
+        return x.astype(self.dtype) if self.dtype else at_least_default(x)
 
 
-def _at_least_default(x: Array) -> Array:
+def at_least_default(x: Array) -> Array:
     """Casts to JAX's default precision, or keeps the array's own if that is finer."""
     return x.astype(jnp.promote_types(x.dtype, jnp.result_type(float)))
 

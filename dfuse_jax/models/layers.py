@@ -5,6 +5,8 @@ chooses the precision of the whole model. Statistics are the exception: they are
 """
 
 import functools
+import math
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -84,14 +86,77 @@ class Kernel(nn.Module):
 
     Attributes:
         features: how many outputs the map has.
+        initialise: makes the kernel before the first step.
     """
 
     features: int
+    initialise: Callable[..., Array] = _he_normal
 
     @nn.compact
     def __call__(self, inputs: int) -> Float[Array, "inputs features"]:
         """Returns the kernel for so many inputs."""
-        return self.param("kernel", _he_normal, (inputs, self.features), float)
+        return self.param("kernel", self.initialise, (inputs, self.features), float)
+
+
+def torch_uniform(fan_in: int) -> Callable[..., Array]:
+    """Returns PyTorch's initialiser of linear maps, convolutions and their biases: uniform up to 1 / sqrt(fan_in)."""
+    bound = 1 / math.sqrt(fan_in)
+    return lambda key, shape, dtype=float: random.uniform(key, shape, dtype, -bound, bound)
+
+
+class TorchDense(nn.Module):
+    """A linear map with PyTorch's initialisation, for networks whose published code sets none of its own.
+
+    Attributes:
+        features: how many outputs the map has.
+        use_bias: whether it has a bias.
+    """
+
+    features: int
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch features"]:
+        """Applies the map in the precision of its input."""
+        initialise = torch_uniform(x.shape[-1])
+        y = matmul(x, self.param("kernel", initialise, (x.shape[-1], self.features), float).astype(x.dtype))
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", initialise, (self.features,), float)
+        return y + expand(bias.astype(x.dtype), y.ndim)
+
+
+class TorchConv(nn.Module):
+    """A convolution of pictures with PyTorch's initialisation.
+
+    Attributes:
+        features: how many outputs it has.
+        size: of its window, in both directions.
+        padding: "SAME" or "VALID".
+        initialise: makes the kernel before the first step, whose bias is then 0; None: PyTorch's way.
+    """
+
+    features: int
+    size: int
+    padding: str = "SAME"
+    initialise: Callable[..., Array] | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch height width inputs"]) -> Float[Array, "*batch height width features"]:
+        """Applies the convolution in the precision of its input."""
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        uniform = torch_uniform(math.prod(shape[:3]))
+        kernel = self.param("kernel", self.initialise or uniform, shape, float)
+        bias = self.param("bias", nn.initializers.zeros if self.initialise else uniform, shape[3:], float)
+        y = lax.conv_general_dilated(
+            x.reshape(-1, *x.shape[-3:]),
+            kernel.astype(x.dtype),
+            window_strides=(1, 1),
+            padding=self.padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        y = y.reshape(*x.shape[:-3], *y.shape[1:])
+        return y + expand(bias.astype(x.dtype), y.ndim)
 
 
 _LEVELS = 2**16  # a value drops by 16 random bits, a quarter of what a random float takes

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from dfuse_jax.models.layers import at_least_float32, expand, matmul, precise_matmul
 
@@ -37,10 +37,10 @@ def moments_from_sums(total: Array, squares: Array, count: int) -> Moments:
     return Moments(mean, squares / count - jnp.outer(mean, mean))
 
 
-def batch_statistics(x: Array, axes: Sequence[int]) -> Statistics:
-    """Returns mean and variance over some axes, in one pass over the values."""
-    mean = jnp.mean(at_least_float32(x), axes)
-    square = jnp.mean(jnp.square(at_least_float32(x)), axes)
+def batch_statistics(x: Array, axes: Sequence[int], where: Bool[Array, "..."] | None = None) -> Statistics:
+    """Returns mean and variance over some axes, in one pass over the values, or over those values alone that count."""
+    mean = jnp.mean(at_least_float32(x), axes, where=where)
+    square = jnp.mean(jnp.square(at_least_float32(x)), axes, where=where)
     return Statistics(mean, jnp.maximum(square - jnp.square(mean), 0))
 
 
@@ -90,23 +90,38 @@ class NormState(NamedTuple):
             variance=(1 - MOMENTUM) * self.variance + MOMENTUM * batch.variance,
         )
 
-    def normalise(self, x: Array, axis: int = -1, *, train: bool) -> tuple[Array, "NormState"]:
-        """Returns x normalised over all axes but `axis`, by its own statistics in training, and the state after it."""
+    def normalise(
+        self, x: Array, axis: int = -1, *, train: bool, where: Bool[Array, "..."] | None = None
+    ) -> tuple[Array, "NormState"]:
+        """Returns x normalised over all axes but `axis`, by its own statistics in training, and the state after it.
+
+        Args:
+            x: values.
+            axis: of the features.
+            train: whether its own statistics are used.
+            where: which values count in them, with an axis for each of x's; None: all.
+        """
         others = [a for a in range(x.ndim) if a != axis % x.ndim]
-        batch = batch_statistics(x, others) if train else None
+        batch = batch_statistics(x, others, where) if train else None
         scale, shift = self.scale_and_shift(batch)
         y = at_least_float32(x) * expand(scale, x.ndim, axis) + expand(shift, x.ndim, axis)
         return y.astype(x.dtype), self if batch is None else self.after(batch)
 
 
 class BatchNorm(nn.Module):
-    """Batch norm: statistics of the batch in training, running ones (momentum 0.1) otherwise."""
+    """Batch norm: statistics of the batch in training, running ones (momentum 0.1) otherwise.
+
+    Attributes:
+        initial_scale: the learnt scale before the first step.
+    """
+
+    initial_scale: float = 1.0
 
     @nn.compact
     def state(self, width: int) -> NormState:
         """Returns the norm's present state."""
         return NormState(
-            scale=self.param("scale", nn.initializers.ones, (width,), float),
+            scale=self.param("scale", nn.initializers.constant(self.initial_scale), (width,), float),
             bias=self.param("bias", nn.initializers.zeros, (width,), float),
             mean=self.variable("batch_stats", "mean", jnp.zeros, width).value,
             variance=self.variable("batch_stats", "var", jnp.ones, width).value,
@@ -118,9 +133,9 @@ class BatchNorm(nn.Module):
             self.put_variable("batch_stats", "mean", state.mean)
             self.put_variable("batch_stats", "var", state.variance)
 
-    def __call__(self, x: Array, axis: int = -1, *, train: bool) -> Array:
-        """Normalises over all axes but `axis`."""
-        y, state = self.state(x.shape[axis]).normalise(x, axis, train=train)
+    def __call__(self, x: Array, axis: int = -1, *, train: bool, where: Bool[Array, "..."] | None = None) -> Array:
+        """Normalises over all axes but `axis`; in training by the statistics of all values, or of those that count."""
+        y, state = self.state(x.shape[axis]).normalise(x, axis, train=train, where=where)
         if train:
             self.store(state)
         return y

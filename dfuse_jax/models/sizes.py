@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from dfuse_jax.constants import NUM_DMARKERS, NUM_LANDMARKS
+from dfuse_jax.models.deepmarkernet import DeepMarkerNet
 from dfuse_jax.models.dfusesmilenet import DFuseSmileNet
 
 # Bytes of the edges computed at once: what a CPU's caches hold; where memory is fast, large steps, but not all of it.
@@ -27,8 +28,19 @@ def frames_at_once(model: DFuseSmileNet, platform: str, *, replicas: int = 1) ->
     inputs = [model.entry, *(features for features, _ in model.blocks[:-1])]
     inner = [width // bottleneck for width, (_, bottleneck) in zip(inputs, model.blocks, strict=True)]
     frame = 4 * (model.points or NUM_LANDMARKS) * model.neighbours * max(model.entry, *inner)  # bytes of its edges
+    return frames_that_fit(frame, platform, replicas=replicas)
+
+
+def frames_that_fit(size: int, platform: str, *, replicas: int = 1) -> int:
+    """Returns how many frames are best computed at once.
+
+    Args:
+        size: bytes of the largest intermediate values of a frame.
+        platform: see `frames_at_once`.
+        replicas: see `frames_at_once`.
+    """
     available = CPU_CACHE if platform == "cpu" else ACCELERATOR_MEMORY // replicas
-    return max(1, available // frame)
+    return max(1, available // size)
 
 
 def encoder_shapes(model: DFuseSmileNet) -> dict[str, tuple[int, ...]]:
@@ -48,14 +60,27 @@ def classifier_shapes(model: DFuseSmileNet) -> dict[str, tuple[int, ...]]:
     return _shapes(model, jnp.zeros((1, 1, model.width)), jnp.zeros((1, NUM_DMARKERS)), method="classify")
 
 
-def count_parameters(model: DFuseSmileNet) -> int:
-    """Returns the number of a model's parameters; batch statistics are none.
+def variable_shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all variables of a network of this package, by path.
 
     Raises:
         ValueError: the fusion cannot have the model's width.
     """
+    if not isinstance(model, DFuseSmileNet):
+        return _shapes(model, model.clip())
     shapes = encoder_shapes(model) | classifier_shapes(model)
-    return sum(math.prod(shape) for path, shape in shapes.items() if path.startswith("params/"))
+    if isinstance(model, DeepMarkerNet):
+        shapes |= _shapes(model, jnp.zeros((1, 1, model.width)), method="regress")
+    return shapes
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Returns the number of a network's parameters; batch statistics are none.
+
+    Raises:
+        ValueError: the fusion cannot have the model's width.
+    """
+    return sum(math.prod(shape) for path, shape in variable_shapes(model).items() if path.startswith("params/"))
 
 
 @functools.lru_cache(maxsize=8)
@@ -63,7 +88,7 @@ def _encoder_shapes(model: DFuseSmileNet) -> Mapping[str, tuple[int, ...]]:
     return _shapes(model, jnp.zeros((1, 1, NUM_LANDMARKS, 3)), method="encode")
 
 
-def _shapes(module: nn.Module, *inputs, method: str) -> dict[str, tuple[int, ...]]:
+def _shapes(module: nn.Module, *inputs, method: str = "__call__") -> dict[str, tuple[int, ...]]:
     init = functools.partial(module.init, method=method)
     variables = jax.eval_shape(init, jax.random.key(0), *inputs)
     leaves = jax.tree_util.tree_leaves_with_path(variables)

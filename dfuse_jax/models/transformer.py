@@ -1,13 +1,17 @@
-"""Space-time transformer of MeshSmileNet [24]: pre-norm blocks that attend along one axis at a time."""
+"""Pre-norm transformer blocks, and the space-time transformer of MeshSmileNet [24].
+
+The latter attends along one axis at a time.
+"""
 
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dfuse_jax.models.layers import Dropout, dense, layer_norm, linear
+from dfuse_jax.models.layers import Dropout, dense, layer_norm
 
 
 def positional_encoding(length: int, width: int) -> Float[np.ndarray, "length width"]:
@@ -23,25 +27,35 @@ class Attention(nn.Module):
         heads: how many there are.
         head_width: width of a head.
         dropout: rate.
+        coded: whether the positions' code is added inside, as MeshSmileNet does it in every block.
+        activated: whether GELU follows the output map, as in P4Transformer.
+        dense: makes the linear maps.
     """
 
     heads: int
     head_width: int
     dropout: float | Float[Array, ""]
+    coded: bool = True
+    activated: bool = False
+    dense: Callable[..., nn.Module] = dense
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
         """Returns what every position attends to."""
         length, width = x.shape[-2:]
-        code = jnp.asarray(positional_encoding(length, width), x.dtype)
-        code = code.reshape((1,) * (x.ndim - 2) + code.shape)
-        # The normed input stands beside its coded copy, as published: in evaluation this is 2 x + code.
-        x = x + Dropout(self.dropout)(x + code, train)
-        qkv = linear(3 * self.heads * self.head_width, name="qkv")(x)
+        if self.coded:
+            code = jnp.asarray(positional_encoding(length, width), x.dtype)
+            code = code.reshape((1,) * (x.ndim - 2) + code.shape)
+            # The normed input stands beside its coded copy, as published: in evaluation this is 2 x + code.
+            x = x + Dropout(self.dropout)(x + code, train)
+        qkv = self.dense(3 * self.heads * self.head_width, use_bias=False, name="qkv")(x)
         q, k, v = jnp.moveaxis(qkv.reshape(*x.shape[:-1], 3, self.heads, self.head_width), -3, 0)
         weights = nn.softmax(jnp.einsum("...qhd,...khd->...hqk", q, k) * self.head_width**-0.5)
         x = jnp.einsum("...hqk,...khd->...qhd", weights, v).reshape(*x.shape[:-1], -1)
-        return Dropout(self.dropout)(dense(width, name="out")(x), train)
+        x = self.dense(width, name="out")(x)
+        if self.activated:
+            x = nn.gelu(x, approximate=False)
+        return Dropout(self.dropout)(x, train)
 
 
 class Block(nn.Module):
@@ -52,20 +66,34 @@ class Block(nn.Module):
         head_width: width of a head.
         mlp: hidden width of the MLP.
         dropout: rate.
+        coded: see `Attention`.
+        activated: see `Attention`.
+        dense: makes the linear maps.
     """
 
     heads: int
     head_width: int
     mlp: int
     dropout: float | Float[Array, ""]
+    coded: bool = True
+    activated: bool = False
+    dense: Callable[..., nn.Module] = dense
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
         """Returns the block's output."""
-        attention = Attention(heads=self.heads, head_width=self.head_width, dropout=self.dropout, name="attention")
+        attention = Attention(
+            heads=self.heads,
+            head_width=self.head_width,
+            dropout=self.dropout,
+            coded=self.coded,
+            activated=self.activated,
+            dense=self.dense,
+            name="attention",
+        )
         x = x + attention(layer_norm(name="attention_norm")(x), train)
-        h = nn.gelu(dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False)
-        h = dense(x.shape[-1], name="mlp_out")(Dropout(self.dropout)(h, train))
+        h = nn.gelu(self.dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False)
+        h = self.dense(x.shape[-1], name="mlp_out")(Dropout(self.dropout)(h, train))
         return x + Dropout(self.dropout)(h, train)
 
 

@@ -33,17 +33,14 @@ def build(config: Mapping) -> neural.Neural:
     check(config)
     model = build_model(config["model"])
     options = config["dmarkers"]
-    return neural.Neural(
+    return neural.build(
+        config,
         name=NAME,
         network=Network(model),
-        settings=neural.settings(config),
-        tuning=neural.tuning(config),
         inputs=functools.partial(
             prepare, model, definition=options["definition"], smoothing=options["smoothing"] or None
         ),
-        example=_example(model),
-        checkpoint_every=config["train"]["checkpoint_every"],
-        replicas_per_pass=config["train"]["replicas_per_pass"],
+        example=example(model)._replace(per_video={"dmarkers": example_dmarkers()}),
     )
 
 
@@ -59,13 +56,16 @@ class Outputs(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """`DFuseSmileNet` as training sees it: clips {"points", "neighbours"} and videos {"dmarkers"}."""
+    """`DFuseSmileNet` as training sees it: clips {"points", "neighbours"} and videos {"dmarkers"}.
+
+    The fusion "none", which is MeshSmileNet, needs no D-Markers.
+    """
 
     model: DFuseSmileNet
 
     def init(self, key: Array, clip: Mapping, video: Mapping) -> Mapping:
         """Returns the model's variables."""
-        return self.model.init(key, clip["points"], video["dmarkers"], neighbours=clip["neighbours"])
+        return self.model.init(key, clip["points"], video.get("dmarkers"), neighbours=clip["neighbours"])
 
     def apply(
         self,
@@ -83,7 +83,7 @@ class Network:
         result: Any = model.apply(
             variables,
             clip["points"],
-            video["dmarkers"],
+            video.get("dmarkers"),
             train=train,
             neighbours=clip["neighbours"],
             rngs=rngs,
@@ -121,13 +121,20 @@ def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str,
         definition: of the D-Markers.
         smoothing: of their signals.
     """
+    markers = features(samples, definition=definition, smoothing=smoothing)
+    inputs = prepare_landmarks(model, samples)
+    return inputs._replace(per_video={"dmarkers": markers.astype(inputs.label.dtype)})
+
+
+def prepare_landmarks(model: DFuseSmileNet, samples: Sequence[Sample]) -> Inputs:
+    """Returns the landmarks that the model uses and each point's neighbours; nothing of the whole videos."""
     length = np.array([len(sample.landmarks) for sample in samples], np.int32)
     precision = jnp.result_type(float)
     scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
     points = end_to_end(scaled, frames=int(length.sum()), dtype=precision)
     return Inputs(
         per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
-        per_video={"dmarkers": features(samples, definition=definition, smoothing=smoothing).astype(precision)},
+        per_video={},
         first=np.cumsum(length, dtype=np.int32) - length,
         length=length,
         label=np.array([sample.label or 0 for sample in samples], precision),
@@ -161,7 +168,18 @@ def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.
 
 def check(config: Mapping) -> None:
     """Raises UserError for a field that cannot be."""
-    neural.check(config)
+    check_encoder(config)
+    check_dmarkers(config)
+    model = config["model"]
+    checks.one_of(config, "model.fusion", tuple(FUSIONS))
+    try:
+        sizes.classifier_shapes(build_model(model))
+    except ValueError as error:
+        raise UserError(f"config.model: {model['fusion']}: {error}") from error
+
+
+def check_dmarkers(config: Mapping) -> None:
+    """Raises UserError for a field of the section `dmarkers` that cannot be."""
     checks.one_of(config, "dmarkers.definition", dmarkers.DEFINITIONS)
     checks.one_of(config, "dmarkers.smoothing", (None, "", "4253H"))
     if config["dmarkers"]["definition"] == "robust" and config["dmarkers"]["smoothing"]:
@@ -169,7 +187,11 @@ def check(config: Mapping) -> None:
             f"config.dmarkers.smoothing is {config['dmarkers']['smoothing']!r}, but the definition 'robust' smooths "
             "the signals itself: leave it empty."
         )
-    checks.one_of(config, "model.fusion", tuple(FUSIONS))
+
+
+def check_encoder(config: Mapping) -> None:
+    """Raises UserError for a field of the training or of the encoder's sizes that cannot be."""
+    neural.check(config)
     checks.one_of(config, "model.variant", VARIANTS)
     checks.one_of(config, "model.dtype", ("float32", "bfloat16"))
     model = config["model"]
@@ -179,10 +201,6 @@ def check(config: Mapping) -> None:
     fewest = max(model["neighbours"] + 1, model["curves"])
     checks.within(config, "model", ("points",), low=fewest, high=NUM_LANDMARKS)
     _check_blocks(model["entry"], model["blocks"])
-    try:
-        sizes.classifier_shapes(build_model(model))
-    except ValueError as error:
-        raise UserError(f"config.model: {model['fusion']}: {error}") from error
 
 
 def _check_blocks(entry: int, blocks: Any) -> None:
@@ -199,7 +217,8 @@ def _check_blocks(entry: int, blocks: Any) -> None:
         width = features
 
 
-def _example(model: DFuseSmileNet) -> Inputs:
+def example(model: DFuseSmileNet) -> Inputs:
+    """Returns the shapes of what `prepare_landmarks` gives for a video of one frame."""
     points = model.points or NUM_LANDMARKS
     precision = jnp.result_type(float)
     number: Any = jax.ShapeDtypeStruct((1,), np.int32)
@@ -209,11 +228,16 @@ def _example(model: DFuseSmileNet) -> Inputs:
             "points": jax.ShapeDtypeStruct((2, points, 3), precision),
             "neighbours": jax.ShapeDtypeStruct((2, points, model.neighbours + 1), np.int16),
         },
-        per_video={"dmarkers": jax.ShapeDtypeStruct((1, NUM_DMARKERS), precision)},
+        per_video={},
         first=number,
         length=number,
         label=label,
     )
+
+
+def example_dmarkers() -> Any:
+    """Returns the shape of one video's D-Markers."""
+    return jax.ShapeDtypeStruct((1, NUM_DMARKERS), jnp.result_type(float))
 
 
 @functools.partial(jax.jit, static_argnums=1)

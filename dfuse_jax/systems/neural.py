@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -132,6 +133,47 @@ class Neural:
         return train.pass_size(len(replicas), at_most, len(devices) * messages.size())
 
 
+def build(
+    config: Mapping,
+    *,
+    name: str,
+    network: Network,
+    inputs: Callable[[Sequence[Sample]], Inputs],
+    example: Inputs,
+) -> Neural:
+    """Returns the system of a network under the training settings of a config.
+
+    Args:
+        config: a checked one.
+        name: of the system.
+        network: what is trained.
+        inputs: makes what the network sees from samples.
+        example: inputs of the same kind; only shapes and types matter.
+    """
+    return Neural(
+        name=name,
+        network=network,
+        settings=settings(config),
+        tuning=tuning(config),
+        inputs=inputs,
+        example=example,
+        checkpoint_every=config["train"]["checkpoint_every"],
+        replicas_per_pass=config["train"]["replicas_per_pass"],
+    )
+
+
+def example_of_clip(clip: Any) -> Inputs:
+    """Returns the shapes of inputs of a video of one frame, of which a network sees nothing but clips.
+
+    Args:
+        clip: the tree of shapes [1, T, ...] of a batch of one clip.
+    """
+    number: Any = jax.ShapeDtypeStruct((1,), np.int32)
+    label: Any = jax.ShapeDtypeStruct((1,), jnp.result_type(float))
+    per_frame = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape[2:]), x.dtype), clip)
+    return Inputs(per_frame=per_frame, per_video={}, first=number, length=number, label=label)
+
+
 def settings(config: Mapping) -> Settings:
     """Returns the training settings of a config's `train` section."""
     section = config["train"]
@@ -149,7 +191,7 @@ def tuning(config: Mapping) -> Tuning:
         learning_rate=section["learning_rate"],
         last_epoch_factor=section["last_epoch_factor"],
         weight_decay=section["weight_decay"],
-        dropout=config["model"]["dropout"],
+        dropout=config["model"].get("dropout", 0.0),  # a network may have none
         seed=config["seed"],
     )
 
@@ -161,7 +203,8 @@ def check(config: Mapping) -> None:
     numbers = ("learning_rate", "last_epoch_factor", "weight_decay", "replicas_per_pass")
     checks.within(config, "train", numbers, low=0)
     checks.one_of(config, "train.optimizer.name", train.OPTIMIZERS)
-    checks.within(config, "model", ("dropout",), low=0, high=0.99)
+    if "dropout" in config["model"]:
+        checks.within(config, "model", ("dropout",), low=0, high=0.99)
 
 
 def _by_name(state: State) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dfuse_jax import systems
 from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.evaluate import paper
 from dfuse_jax.experiments import recipe
-from dfuse_jax.models import FUSIONS
+from dfuse_jax.models import FUSIONS, p4transformer, pstnet
 from dfuse_jax.runtime.errors import UserError
 
 
@@ -25,8 +25,39 @@ def get(name, database=None, **fields):
     return config
 
 
-def test_every_fusion_has_a_config_and_every_config_a_fusion():
-    assert {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"} == {*FUSIONS, "benchmark"}
+EARLIER = ["deepmarkernet", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet"]
+
+
+def test_every_fusion_and_system_has_a_config_and_every_config_one_of_these():
+    names = {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"}
+    assert names == {*FUSIONS, "benchmark", *EARLIER}
+    assert set(EARLIER) <= set(systems.names())
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_a_config_of_an_earlier_system_is_of_that_system(name):
+    for database in (None, "mmi", "folder"):
+        config = get(name, database)
+        recipe.check(config)
+        systems.build(config)
+        assert config.system == name and config.name.startswith(name)
+    assert get(name).data.source == "synthetic"
+    assert re.search(rf"dfuse-cv --config {name}\b", load(name).__doc__)
+
+
+def test_the_fusion_none_and_meshsmilenet_have_one_recipe():
+    none, mesh = get("none", "mmi").to_dict(), get("meshsmilenet", "mmi").to_dict()
+    assert none["model"].pop("fusion") == "none" and none["model"] == mesh["model"]
+    assert none["train"] == mesh["train"] == get("deepmarkernet", "mmi").train.to_dict()
+
+
+@pytest.mark.parametrize(("name", "module"), [("pstnet", pstnet), ("p4transformer", p4transformer)])
+def test_the_option_authors_is_of_the_published_sizes(name, module):
+    config = get(name, "mmi,authors")
+    assert config.name == f"{name}-mmi-authors" and config.data.source == "mmi"
+    assert {field: config.model[field] for field in module.AUTHORS} == module.AUTHORS
+    with pytest.raises(UserError, match="unknown option 'small' of a recipe; known: authors"):
+        get(name, "mmi,small")
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -27,3 +27,14 @@ ENCODER = {name: weights(name, shape) for name, shape in TENSORS["encoder"].item
 
 def head(fusion: str) -> dict[str, np.ndarray]:
     return {name: weights(name, shape) for name, shape in TENSORS["head"][fusion].items()}
+
+
+# The earlier systems' networks: outputs, tensors, parameter counts and gradient norms.
+NETWORKS = dict(np.load(DATA / "networks.npz"))
+NETWORK_FACTS = json.loads((DATA / "networks.json").read_text())
+
+
+def network_state(name: str) -> dict[str, np.ndarray]:
+    """The state dict of a network as its authors would have released it; their names for MeshSmileNet's trunk too."""
+    own = {tensor: weights(tensor, shape) for tensor, shape in NETWORK_FACTS[name]["tensors"]}
+    return ENCODER | own if name in ("meshsmilenet", "deepmarkernet") else own

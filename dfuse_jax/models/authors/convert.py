@@ -1,7 +1,7 @@
 """Converts state dicts of the authors' PyTorch release to Flax variables, and back."""
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from flax import traverse_util
@@ -33,13 +33,14 @@ def from_torch(state_dict: Mapping[str, np.ndarray], fusion: str) -> dict:
     """
     model = _released(fusion)
     shapes = encoder_shapes(model) | classifier_shapes(model)
-    tensors = _tensors(state_dict, [torch_name(path, fusion) for path in shapes])
+    names = {path: torch_name(path, fusion) for path in shapes}
+    tensors = named_tensors(state_dict, names.values())
     if "feature_proj.weight" in tensors:
         raise ValueError(
             "this state dict has the narrower encoder with which the bilinear fusions were published; all fusions "
             "share one encoder here. Take its head alone, with `head_from_torch`."
         )
-    return _convert(tensors, fusion, shapes)
+    return convert(tensors, names, shapes, _network(fusion))
 
 
 def head_from_torch(state_dict: Mapping[str, np.ndarray], fusion: str) -> dict:
@@ -48,10 +49,11 @@ def head_from_torch(state_dict: Mapping[str, np.ndarray], fusion: str) -> dict:
     Args, Returns, Raises: those of `from_torch`.
     """
     shapes = classifier_shapes(_released(fusion))
-    tensors = _tensors(state_dict, [torch_name(path, fusion) for path in shapes])
+    names = {path: torch_name(path, fusion) for path in shapes}
+    tensors = named_tensors(state_dict, names.values())
     encoder = ("encoder.", "downsample.", "feature_proj.", "transformer.", "time.")
     head = {name: value for name, value in tensors.items() if not name.startswith(encoder)}
-    return _convert(head, fusion, shapes)
+    return convert(head, names, shapes, _network(fusion))
 
 
 def to_torch(variables: Mapping, fusion: str) -> dict[str, np.ndarray]:
@@ -86,6 +88,10 @@ def to_torch(variables: Mapping, fusion: str) -> dict[str, np.ndarray]:
     return {torch_name(path, fusion): _torch_layout(flat[path], path) for path in shapes}
 
 
+def _network(fusion: str) -> str:
+    return f"the published model with the fusion {fusion!r}"
+
+
 def _released(fusion: str) -> DFuseSmileNet:
     fusions.get(fusion)
     if fusion not in FUSION_MODULES:
@@ -93,7 +99,7 @@ def _released(fusion: str) -> DFuseSmileNet:
     return DFuseSmileNet(fusion=fusion, variant="authors")
 
 
-def _tensors(state_dict: Mapping, expected: Collection[str]) -> dict[str, np.ndarray]:
+def named_tensors(state_dict: Mapping, expected: Collection[str]) -> dict[str, np.ndarray]:
     """Returns the tensors by name, without a prefix that all names share and without counters of batches."""
     nested = [key for key, value in state_dict.items() if isinstance(value, Mapping)]
     if nested:
@@ -108,16 +114,35 @@ def _tensors(state_dict: Mapping, expected: Collection[str]) -> dict[str, np.nda
     return {name: np.asarray(value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
 
 
-def _convert(tensors: Mapping[str, np.ndarray], fusion: str, shapes: Mapping[str, tuple[int, ...]]) -> dict:
-    paths = {torch_name(path, fusion): path for path in shapes}
-    flat = {paths[name]: _layout(value, paths[name]) for name, value in tensors.items() if name in paths}
+def convert(
+    tensors: Mapping[str, np.ndarray],
+    names: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...]],
+    network: str,
+    layout: Callable[[np.ndarray, str], np.ndarray] | None = None,
+) -> dict:
+    """Returns the variables of a network.
+
+    Args:
+        tensors: by their names in PyTorch.
+        names: path of a variable, such as params/head/kernel -> name of its tensor.
+        shapes: path -> shape of the variable.
+        network: names it in the message.
+        layout: brings a tensor to the layout of the variable at a path; None: `flax_layout`.
+
+    Raises:
+        ValueError: the tensors are not those of the network.
+    """
+    paths = {name: path for path, name in names.items()}
+    arrange = layout or flax_layout
+    flat = {paths[name]: arrange(value, paths[name]) for name, value in tensors.items() if name in paths}
     misshapen = [
         f"{name} {tensors[name].shape}"
         for name, path in paths.items()
         if path in flat and flat[path].shape != shapes[path]
     ]
     if differences := _differences(tensors, paths, misshapen):
-        raise ValueError(f"not a state dict of the published model with the fusion {fusion!r}. Tensors {differences}.")
+        raise ValueError(f"not a state dict of {network}. Tensors {differences}.")
     return traverse_util.unflatten_dict(flat, sep="/")
 
 
@@ -131,7 +156,7 @@ def _differences(given: Collection[str], expected: Collection[str], misshapen: l
     return "; ".join(f"{fault}: {_first(names)}" for fault, names in faults.items() if names)
 
 
-def _layout(value: np.ndarray, path: str) -> np.ndarray:
+def flax_layout(value: np.ndarray, path: str) -> np.ndarray:
     """Returns PyTorch's [out, in, ...] as Flax's [in, ..., out], without a convolution's kernel axes of length 1."""
     if not path.endswith("/kernel") or value.ndim < 2:
         return value

@@ -39,7 +39,7 @@ _BLOCK = {
     "mlp_in": "1.fn.net.0",
     "mlp_out": "1.fn.net.3",
 }
-_ENCODER = {
+ENCODER = {
     "point_encoder/entry/mlp": "encoder.lpfa.mlp.0.0",
     "point_encoder/entry/mlp_norm": "encoder.lpfa.mlp.0.1",
     "point_encoder/exit": "encoder.conv0.0",
@@ -47,17 +47,17 @@ _ENCODER = {
     "tokens": "downsample.0",
     "tokens_norm": "downsample.1",
 }
-_ENCODER |= {
+ENCODER |= {
     f"point_encoder/{cic}/{module}": f"encoder.{torch_cic}.{name}"
     for cic, torch_cic in _CICS.items()
     for module, name in _CIC.items()
 }
-_ENCODER |= {
+ENCODER |= {
     f"transformer/space_time_{number}/{module}": f"transformer.layers.{number}.{name}"
     for number in range(6)
     for module, name in _BLOCK.items()
 }
-_ENCODER |= {
+ENCODER |= {
     f"transformer/time_{number}/{module}": f"time.layers.{number}.{name}"
     for number in range(3)
     for module, name in _BLOCK.items()
@@ -106,7 +106,7 @@ FUSION_MODULES = {
 }
 """Fusion -> names of its modules; the fusions that the authors released, and no others."""
 
-_VARIABLES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+VARIABLES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
 
 def torch_name(path: str, fusion: str) -> str:
@@ -119,8 +119,8 @@ def torch_name(path: str, fusion: str) -> str:
     if modules[0] == "fusion":
         module = FUSION_MODULES[fusion]["/".join(modules[1:])]
     else:
-        module = (_ENCODER | _HEAD)["/".join(modules)]
-    return f"{module}.{_VARIABLES[variable]}"
+        module = (ENCODER | _HEAD)["/".join(modules)]
+    return f"{module}.{VARIABLES[variable]}"
 
 
 _CONVOLUTIONS = ("point_encoder", "tokens")
