@@ -9,10 +9,10 @@ import pathlib
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, Int, UInt8, UInt16
 
 from dfuse_jax.constants import CHIP_SIDE, NUM_LANDMARKS
 from dfuse_jax.runtime import formats
@@ -36,6 +36,15 @@ OLD = (
 )
 
 Landmarks = TypeVar("Landmarks", bound=Any)  # an array of NumPy or of JAX, which this module does not import
+
+
+@runtime_checkable
+class Pickable(Protocol):
+    """A source of chips that need not make all of them."""
+
+    def pick(self, frames: Int[np.ndarray, " picked"]) -> UInt8[np.ndarray, "picked 128 128 3"]:
+        """Returns the chips of some frames."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,16 +86,24 @@ class Sample:
         Raises:
             UserError: there are none, or not as many as frames.
         """
-        if self.chip_source is None:
-            raise UserError(
-                f"{self.name}: has no pictures of the face (chips). Extract the video again with them.", remedy="chips"
-            )
-        chips = np.fromiter(self.chip_source, CHIP)
+        chips = np.fromiter(self._require_chips(), CHIP)
         if len(chips) != len(self.landmarks):
             raise UserError(
                 f"{self.name}: has {len(chips)} chips, but {len(self.landmarks)} frames. Extract the video again."
             )
         return chips
+
+    def pick_chips(self, frames: Int[np.ndarray, " picked"]) -> UInt8[np.ndarray, "picked 128 128 3"]:
+        """Returns the chips of some frames; where they are drawn, others are not. Raises UserError as `chips` does."""
+        source = self._require_chips()
+        return source.pick(frames) if isinstance(source, Pickable) else self.chips[frames]
+
+    def _require_chips(self) -> Iterable[UInt8[np.ndarray, "128 128 3"]]:
+        if self.chip_source is None:
+            raise UserError(
+                f"{self.name}: has no pictures of the face (chips). Extract the video again with them.", remedy="chips"
+            )
+        return self.chip_source
 
     @property
     def aspect(self) -> float:

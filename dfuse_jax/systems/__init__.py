@@ -81,9 +81,11 @@ _builders: dict[str, str | Callable[[Mapping], System]] = {
     "dfusesmilenet": "dfuse_jax.systems.dfusesmilenet",
     "deepmarkernet": "dfuse_jax.systems.deepmarkernet",
     "meshsmilenet": "dfuse_jax.systems.meshsmilenet",
+    "frame_vit": "dfuse_jax.systems.frame_vit",
     "landmark_vit": "dfuse_jax.systems.landmark_vit",
     "p4transformer": "dfuse_jax.systems.p4transformer",
     "pstnet": "dfuse_jax.systems.pstnet",
+    "realsmilenet": "dfuse_jax.systems.realsmilenet",
 }
 
 

@@ -25,7 +25,7 @@ def get(name, database=None, **fields):
     return config
 
 
-EARLIER = ["deepmarkernet", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet"]
+EARLIER = ["deepmarkernet", "frame_vit", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet", "realsmilenet"]
 
 
 def test_every_fusion_and_system_has_a_config_and_every_config_one_of_these():

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from dfuse_jax.data.synthetic import appearance, mesh, muscles
 from dfuse_jax.data.synthetic.appearance import TEXELS, Appearance
 from dfuse_jax.extract import chips
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.samples import Sample
+from dfuse_jax.samples import CHIP, Sample
 
 HEIGHT = 360  # of a picture, in pixels
 GRAIN = 1.5  # standard deviation of the camera's noise
@@ -75,18 +75,26 @@ class DrawnChips:
     sample: Sample
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "128 128 3"]]:
+        return self._draw(range(len(self.sample.landmarks)))
+
+    def pick(self, frames: Int[np.ndarray, " picked"]) -> UInt8[np.ndarray, "picked 128 128 3"]:
+        """Returns the chips of some frames."""
+        return np.fromiter(self._draw(frames.tolist()), CHIP)
+
+    def _draw(self, frames: Iterable[int]) -> Iterator[UInt8[np.ndarray, "128 128 3"]]:
         scene = _set(self.sample, HEIGHT)
         height, width = scene.background.shape[:2]
         eyes = chips.find_eyes(self.sample.landmarks, (width, height), self.sample.fps)
-        grain = _Grain(scene.person.seed, (CHIP_SIDE, CHIP_SIDE))
-        for points, pair in zip(scene.points, eyes, strict=True):
-            linear, shift = chips.similarity(pair)
-            image = chips.align(scene.background, pair).astype(np.int16)
+        grain = _Grain(scene.person.seed, (CHIP_SIDE, CHIP_SIDE), len(eyes))
+        for frame in frames:
+            linear, shift = chips.similarity(eyes[frame])
+            image = chips.align(scene.background, eyes[frame]).astype(np.int16)
+            points = scene.points[frame]
             seen = np.empty_like(points)
             seen[:, :2] = (points[:, :2] + 0.5 - shift) @ np.linalg.inv(linear).T - 0.5
             seen[:, 2] = points[:, 2] / np.hypot(*linear[0])
             draw(image, seen, scene.person)
-            yield grain.added(image)
+            yield grain.added(image, frame)
 
 
 def frames(sample: Sample, *, height: int = HEIGHT) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
@@ -97,11 +105,11 @@ def frames(sample: Sample, *, height: int = HEIGHT) -> Iterator[UInt8[np.ndarray
         height: of the pictures in pixels; the width follows from the sample's.
     """
     scene = _set(sample, height)
-    grain = _Grain(scene.person.seed, scene.background.shape[:2])
-    for points in scene.points:
+    grain = _Grain(scene.person.seed, scene.background.shape[:2], len(scene.points))
+    for frame, points in enumerate(scene.points):
         image = scene.background.astype(np.int16)
         draw(image, points, scene.person)
-        yield grain.added(image)
+        yield grain.added(image, frame)
 
 
 def _set(sample: Sample, height: int) -> _Scene:
@@ -121,16 +129,17 @@ class _Grain:
     Args:
         seed: of field and places.
         shape: (height, width) of the pictures.
+        count: how many pictures there are.
     """
 
-    def __init__(self, seed: int, shape: tuple[int, int]):
-        self.rng, self.shape = np.random.default_rng([seed, 2]), shape
-        self.field = self.rng.normal(0, GRAIN, (2 * shape[0], 2 * shape[1])).round().astype(np.int16)
+    def __init__(self, seed: int, shape: tuple[int, int], count: int):
+        rng, self.shape = np.random.default_rng([seed, 2]), shape
+        self.field = rng.normal(0, GRAIN, (2 * shape[0], 2 * shape[1])).round().astype(np.int16)
+        self.places = rng.integers(0, shape, (count, 2))
 
-    def added(self, image: Int16[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        """Returns an image with noise."""
-        height, width = self.shape
-        row, column = self.rng.integers(0, self.shape)
+    def added(self, image: Int16[np.ndarray, "height width 3"], number: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Returns a picture with its noise."""
+        (height, width), (row, column) = self.shape, self.places[number]
         image = image + self.field[row : row + height, column : column + width, None]
         return np.clip(image, 0, 255).astype(np.uint8)
 
