@@ -21,7 +21,7 @@ from dfuse_jax.systems import checks, neural
 from dfuse_jax.train import Inputs, cross_entropy, end_to_end
 
 NAME = "dfusesmilenet"
-CHUNK = 256  # frames whose neighbours are found at once
+CHUNK = 64  # frames whose neighbours are found at once
 
 
 def build(config: Mapping) -> neural.Neural:

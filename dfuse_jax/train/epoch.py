@@ -133,10 +133,6 @@ def predict(
 ) -> Float[Array, " evaluate"]:
     """Returns the probability that each video is spontaneous: the mean over `eval_windows` random clips."""
 
-    def draw_windows(one: Int[AnyArray, ""]) -> Int[Array, " windows"]:
-        shape = (settings.eval_windows,)
-        return random.randint(random.fold_in(key, one), shape, 0, _slack(inputs, one, settings.clip_frames) + 1)
-
     def evaluate(batch: tuple[Array, Array]) -> Float[Array, " batch"]:
         video, start = batch
         clip = clips(inputs, video, start, settings.clip_frames)
@@ -144,12 +140,32 @@ def predict(
         outputs = network.apply(state.variables(), clip, features, train=False, dropout=0.0, rngs=None, mutable=False)
         return jax.nn.sigmoid(outputs.logits)
 
-    start = jax.vmap(draw_windows)(video)
+    start = draw_windows(settings, inputs.length[video], video, key)
     video = jnp.broadcast_to(video[:, None], start.shape)
-    batches = -(-start.size // settings.batch_size)
-    padded = [jnp.resize(x, (batches, settings.batch_size)) for x in (video, start)]  # the last one with repeats
+    size = min(settings.batch_size, start.size)
+    batches = -(-start.size // size)
+    padded = [jnp.resize(x, (batches, size)) for x in (video, start)]  # the last one with repeats
     probabilities = lax.map(evaluate, padded).reshape(-1)[: start.size]
     return jnp.mean(probabilities.reshape(start.shape), axis=1)
+
+
+def draw_windows(
+    settings: Settings, length: Int[AnyArray, " videos"], video: Int[AnyArray, " videos"], key: Array
+) -> Int[Array, "videos windows"]:
+    """Returns the frames at which the `eval_windows` random clips of each video begin.
+
+    Args:
+        settings: for their number and length.
+        length: of each video, frames.
+        video: the videos' numbers, from which, with the key, the windows follow.
+        key: random.
+    """
+
+    def draw(video: Int[AnyArray, ""], length: Int[AnyArray, ""]) -> Int[Array, " windows"]:
+        shape = (settings.eval_windows,)
+        return random.randint(random.fold_in(key, video), shape, 0, _slack(length, settings.clip_frames) + 1)
+
+    return jax.vmap(draw)(video, length)
 
 
 def clips(inputs: Inputs, video: Int[Array, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
@@ -206,15 +222,15 @@ def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
     return replica.train[jnp.argsort(jnp.where(counts, draw, jnp.inf))]
 
 
-def _slack(inputs: Inputs, video: AnyArray, frames: int) -> Array:
+def _slack(length: AnyArray, frames: int) -> Array:
     """Returns by how many frames a clip can be moved within its video."""
-    return jnp.maximum(inputs.length[video] - frames, 0)
+    return jnp.maximum(length - frames, 0)
 
 
 def _step(network, settings, state, replica, inputs, video, rate, key) -> tuple[State, Float[Array, ""]]:
     """Takes one training step on one random clip of each video [B]; returns the new state and the loss."""
     window_key, dropout_key = random.split(key)
-    start = random.randint(window_key, video.shape, 0, _slack(inputs, video, settings.clip_frames) + 1)
+    start = random.randint(window_key, video.shape, 0, _slack(inputs.length[video], settings.clip_frames) + 1)
     clip = clips(inputs, video, start, settings.clip_frames)
     features = state.standardise(jax.tree.map(lambda x: x[video], inputs.per_video))
 
