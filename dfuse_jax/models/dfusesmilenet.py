@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import flax.linen as nn
 import jax
@@ -141,9 +141,11 @@ class DFuseSmileNet(nn.Module):
             dtype=self.dtype,
             name="point_encoder",
         )
-        clips: Any = (points, neighbours, incoming)
-        points, neighbours, incoming = jax.tree.map(lambda x: x.reshape(batch * frames, *x.shape[2:]), clips)
-        x = encoder(points, neighbours, train, incoming)
+
+        def flat(x):
+            return x.reshape(batch * frames, *x.shape[2:])
+
+        x = encoder(flat(points), flat(neighbours), train, jax.tree.map(flat, incoming))
         kernel = Kernel(self.tokens, name="tokens")(x.shape[1]).astype(x.dtype)
         x = jnp.einsum("nt,mnc->mtc", kernel, x)  # along the points
         x = BatchNorm(name="tokens_norm")(x, axis=1, train=train)  # a norm per token
@@ -154,6 +156,7 @@ class DFuseSmileNet(nn.Module):
             head_width=self.head_width,
             mlp=self.mlp,
             dropout=self.dropout,
+            kernels=self.kernels,
             name="transformer",
         )
         return transformer(x.reshape(batch, frames, *x.shape[1:]), train)
