@@ -180,7 +180,7 @@ def settings(config: Mapping) -> Settings:
     """Returns the training settings of a config's `train` section."""
     section = config["train"]
     names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer"}
-    optimizer = {**section["optimizer"]}
+    optimizer = {**section["optimizer"], "fused": config["model"].get("kernels") == "fused"}
     if "milestones" in optimizer:
         optimizer["milestones"] = tuple(optimizer["milestones"])
     return Settings(**{name: section[name] for name in names}, optimizer=Optimizer(**optimizer))
