@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,21 +81,17 @@ class Trained:
             count: how many, at most as many as there are.
 
         Raises:
-            UserError: there are fewer models, or none was asked for.
+            UserError: there are fewer models, none was asked for, or they cannot be taken out of their run.
         """
         if not 1 <= count <= len(self.models):
             raise UserError(
                 f"{self.name} has {len(self.models)} models, so one can ask 1 to {len(self.models)} of them."
             )
         by_fold = sorted(range(len(self.models)), key=lambda n: self.models[n][::-1])
-        models, arrays = self._pack(sorted(by_fold[k * len(by_fold) // count] for k in range(count)))
-        return dataclasses.replace(self, models=models, fitted=self.system.unpack(arrays))
-
-    def _pack(self, numbers: Sequence[int]) -> tuple[tuple[tuple[int, int], ...], dict[str, np.ndarray]]:
-        """Returns (run, fold) and the arrays of some of the models; raises UserError if the system has none."""
-        if not isinstance(self.system, Portable):
-            raise UserError(f"{self.name}: models of the system {self.system.name!r} cannot leave the folder of a run.")
-        return tuple(self.models[n] for n in numbers), self.system.pack(self.fitted, numbers)
+        numbers = sorted(by_fold[k * len(by_fold) // count] for k in range(count))
+        system = self._portable()
+        fitted = system.unpack(system.pack(self.fitted, numbers))
+        return dataclasses.replace(self, models=tuple(self.models[n] for n in numbers), fitted=fitted)
 
     def export(self, path: str | pathlib.Path, *, run: int | None = 1, fold: int | None = 1) -> "Trained":
         """Writes some of the models to a file that `load` reads, without the folder of the run; see `model_file`.
@@ -117,11 +113,18 @@ class Trained:
         _check_number("run", run, {r for r, _ in self.models})
         _check_number("fold", fold, {f for _, f in self.models})
         numbers = [n for n, (r, f) in enumerate(self.models) if run in (None, r) and fold in (None, f)]
-        models, arrays = self._pack(numbers)
-        contents = Contents({**self.results, "config": _without_folder(self.config)}, models, arrays)
+        arrays = self._portable().pack(self.fitted, numbers)
+        results = {**self.results, "config": _without_folder(self.config)}
+        contents = Contents(results, tuple(self.models[n] for n in numbers), arrays)
         exported = _from_contents(path, contents)
         model_file.write(path, contents, exported.card)
         return exported
+
+    def _portable(self) -> Portable:
+        """Returns the system; raises UserError if its models cannot be taken out of their run."""
+        if not isinstance(self.system, Portable):
+            raise UserError(f"{self.name}: models of the system {self.system.name!r} cannot leave the folder of a run.")
+        return self.system
 
 
 def load(path: str | pathlib.Path) -> Trained:
