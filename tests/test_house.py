@@ -75,6 +75,7 @@ def test_the_library_speaks_with_one_voice():
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         if not name.startswith(("runtime/", "commands/", "bench/", "data/synthetic/neutral_face", "train/interrupt"))
+        if name != "data/synthetic/mesh.py"  # it is a program, too
     ]
     assert not offences, offences
 

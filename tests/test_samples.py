@@ -88,3 +88,59 @@ def test_scaling_brings_the_published_range_to_0_and_1():
 
 def test_the_aspect_is_height_over_width():
     assert _sample(image_size=(720, 576)).aspect == 0.8
+
+
+def _chips(frames=5, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (frames, 128, 128, 3), np.uint8)
+
+
+def test_chips_are_read_as_they_were_written_and_landmarks_without_them(tmp_path):
+    sample = _sample(chip_source=_chips())
+    samples.save(sample, tmp_path / "a.npz", chips=True)
+    samples.save(sample, tmp_path / "without.npz")
+    back = samples.load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(back.chips, _chips())
+    np.testing.assert_array_equal(back.landmarks, samples.load(tmp_path / "without.npz").landmarks)
+    assert samples.load(tmp_path / "without.npz").chip_source is None
+    assert samples.encode(back, chips=True) == samples.encode(sample, chips=True) == (tmp_path / "a.npz").read_bytes()
+
+
+def test_what_readers_of_other_programs_find_are_changes_of_chips(tmp_path):
+    samples.save(_sample(chip_source=_chips()), tmp_path / "a.npz", chips=True)
+    with np.load(tmp_path / "a.npz") as file:
+        np.testing.assert_array_equal(np.cumsum(file["chip_changes"], axis=0, dtype=np.uint8), _chips())
+
+
+def test_a_sample_without_chips_says_so():
+    with pytest.raises(UserError, match=r"a: has no pictures of the face \(chips\)\. Extract the video again"):
+        _ = _sample().chips
+    with pytest.raises(UserError, match="a: has 4 chips, but 5 frames"):
+        _ = _sample(chip_source=_chips(4)).chips
+    with pytest.raises(UserError, match="a: has 0 chips, but 5 frames"):
+        samples.encode(_sample(), chips=True)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (_chips()[:, :64], r"chips are uint8 of shape \[5, 64, 128, 3\], expected uint8 \[5, 128, 128, 3\]"),
+        (_chips()[..., 0], r"shape \[5, 128, 128\]"),  # grey
+        (_chips().astype(np.float32), "chips are float32"),
+        (_chips(4), r"shape \[4, 128, 128, 3\], expected uint8 \[5, 128"),
+    ],
+)
+def test_chips_of_another_kind_are_refused_before_they_are_read(tmp_path, array, words):
+    sample = _sample()
+    fields = {"name": "a", "landmarks": sample.landmarks, "fps": 25.0, "image_size": (320, 240), "format": 1}
+    np.savez(tmp_path / "a.npz", **fields, chip_changes=array)
+    with pytest.raises(UserError, match=words):
+        samples.load(tmp_path / "a.npz")
+
+
+def test_damaged_chips_are_refused(tmp_path):
+    samples.save(_sample(chip_source=_chips()), tmp_path / "a.npz", chips=True)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[len(content) // 2] ^= 0xFF  # in the chips, which are most of it
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz: its chips cannot be read .*\. Extract the video again"):
+        _ = samples.load(tmp_path / "a.npz").chips

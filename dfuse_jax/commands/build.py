@@ -1,10 +1,11 @@
 """`tfds build` with the builders of dfuse_jax (uva_nemo, mmi, spos, bbc), without TensorFlow.
 
-dfuse-build uva_nemo --manual_dir DIR --data_dir DATA
+dfuse-build uva_nemo --manual_dir DIR --data_dir DATA [--chips]
 dfuse-cv --config hadamard:uva_nemo --config.data.dir=DATA
 
-It is the command of TFDS itself, with all its flags. `tfds` (4.9.10) starts only where TensorFlow, Apache Beam and
-mlcroissant are installed, which its other commands need; there, it is
+--chips stores aligned 128x128 pictures of the face too, for systems that see pixels. Otherwise it is the command of
+TFDS itself, with all its flags. `tfds` (4.9.10) starts only where TensorFlow, Apache Beam and mlcroissant are
+installed, which its other commands need; there, it is
 `tfds build uva_nemo --imports dfuse_jax.data.build.builders ...`.
 """
 
@@ -34,6 +35,12 @@ def build(argv: Sequence[str]) -> None:
     logging.set_verbosity(logging.ERROR)  # it warns of data sets that do not exist yet
     from tensorflow_datasets.scripts.cli import build, cli_utils
 
+    from dfuse_jax.data.build import builders
+
+    argv = list(argv)
+    if "--chips" in argv:
+        argv.remove("--chips")
+        builders.store_chips()
     parse = cli_utils.make_flags_parser(build.Args, description=str(__doc__))
     args = parse([*argv, "--imports=dfuse_jax.data.build.builders"])
     names = args.positional_datasets + args.datasets

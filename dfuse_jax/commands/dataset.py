@@ -25,10 +25,13 @@ from dfuse_jax.runtime.errors import UserError
 def main() -> None:
     """Runs the command."""
     out = flags.DEFINE_string("out", None, "Folder for the data set; made if it does not exist, continued if it does.")
-    cli.run(lambda argv: make(argv[1:], out.value))
+    chips = flags.DEFINE_bool(
+        "chips", False, "Store aligned 128x128 pictures of the face too, for systems that see pixels."
+    )
+    cli.run(lambda argv: make(argv[1:], out.value, chips=chips.value))
 
 
-def make(tables: Sequence[str], out: str | None) -> None:
+def make(tables: Sequence[str], out: str | None, *, chips: bool = False) -> None:
     """Extracts what can be extracted, then raises UserError with the reasons for the rest."""
     if len(tables) != 1:
         raise UserError("give one table. Usage: dfuse-dataset videos.csv --out DIR")
@@ -39,7 +42,7 @@ def make(tables: Sequence[str], out: str | None) -> None:
     from dfuse_jax.data.layouts import folder
 
     directory = pathlib.Path(out)
-    failed = folder.make(pathlib.Path(tables[0]), directory)
+    failed = folder.make(pathlib.Path(tables[0]), directory, chips=chips)
     made = folder.read(directory)
     print(f"{directory}: {dataset.describe(made.samples, [])}")
     for note in made.notes:

@@ -31,6 +31,9 @@ def main() -> None:
     definition = flags.DEFINE_enum(
         "definition", "robust", ["robust", "paper"], "Definition of the D-Markers in DIR/dmarkers.csv."
     )
+    chips = flags.DEFINE_bool(
+        "chips", False, "Store aligned 128x128 pictures of the face too, for systems that see pixels."
+    )
     cli.run(
         lambda argv: extract(
             argv[1:],
@@ -40,6 +43,7 @@ def main() -> None:
             pixel_aspect=pixel_aspect.value,
             fps=fps.value,
             definition=definition.value,
+            chips=chips.value,
         )
     )
 
@@ -53,6 +57,7 @@ def extract(
     pixel_aspect: str | None,
     fps: float | None,
     definition: str,
+    chips: bool,
 ) -> None:
     """Extracts what can be extracted, then raises UserError with the reasons for the rest."""
     if not arguments:
@@ -69,7 +74,7 @@ def extract(
 
     directory, videos = pathlib.Path(out), find(arguments)
     aspect = parse_pixel_aspect(pixel_aspect) if pixel_aspect else None
-    jobs = [Job(video, name=video.stem, pixel_aspect=aspect, fps=fps) for video in videos]
+    jobs = [Job(video, name=video.stem, pixel_aspect=aspect, fps=fps, chips=chips) for video in videos]
     outcome = extract_all(jobs, directory, workers=workers, ray=ray)
     entries = manifest.read(directory)
     for name in outcome.extracted:

@@ -1,9 +1,9 @@
 """A data set is read and checked once; from then on its frames are mapped into memory from one file.
 
 `<directory>/cache/<key>.f32` holds the landmarks of all frames of all samples, float32 [F, 478, 3] and nothing else,
-and `<key>.json` the rest. `key` is a fingerprint of the files that were read (names, sizes, times of change), so that
-changed data are read anew. Each file is complete or absent, and the frames are written first: a cache exists when its
-.json does.
+and `<key>.json` the rest; chips stay in the samples' files, which it names. `key` is a fingerprint of the files that
+were read (names, sizes, times of change), so that changed data are read anew. Each file is complete or absent, and the
+frames are written first: a cache exists when its .json does.
 """
 
 import dataclasses
@@ -23,9 +23,9 @@ from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.folds import Fold
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
-from dfuse_jax.samples import Sample
+from dfuse_jax.samples import ChipFile, Sample
 
-FORMAT = 5  # of the cache and of the checks on reading: a new number makes all caches anew
+FORMAT = 6  # of the cache and of the checks on reading: a new number makes all caches anew
 
 
 def cached(
@@ -90,7 +90,7 @@ def _save(folder: pathlib.Path, key: str, dataset: Dataset) -> None:
         for sample in dataset.samples:
             file.write(np.ascontiguousarray(sample.landmarks, np.float32))
     content = {
-        "samples": [_to_json(sample) for sample in dataset.samples],
+        "samples": [_to_json(sample, folder) for sample in dataset.samples],
         "folds": [{"train": fold.train.tolist(), "test": fold.test.tolist()} for fold in dataset.folds],
         "notes": dataset.notes,
     }
@@ -111,7 +111,7 @@ def _load(folder: pathlib.Path, key: str) -> Dataset | None:
             return None
         frames = np.asarray(np.memmap(folder / f"{key}.f32", np.float32, "r", shape=shape))
         videos = np.split(frames, np.cumsum(lengths)[:-1])
-        samples = [_from_json(fields, video) for fields, video in zip(content["samples"], videos, strict=True)]
+        samples = [_from_json(fields, video, folder) for fields, video in zip(content["samples"], videos, strict=True)]
         folds = [
             Fold(train=np.array(fold["train"], int), test=np.array(fold["test"], int)) for fold in content["folds"]
         ]
@@ -120,16 +120,27 @@ def _load(folder: pathlib.Path, key: str) -> Dataset | None:
         return None
 
 
-def _to_json(sample: Sample) -> dict[str, Any]:
-    """Returns the fields of a sample as JSON has them, with the number of frames in the place of the landmarks."""
+def _to_json(sample: Sample, folder: pathlib.Path) -> dict[str, Any]:
+    """Returns the fields of a sample as JSON has them: the number of frames for the landmarks, a path for the chips.
+
+    Args:
+        sample: what is cached.
+        folder: of the cache, which paths are relative to.
+    """
     fields = {field.name: getattr(sample, field.name) for field in dataclasses.fields(sample)}
+    source = fields.pop("chip_source")
+    chips = os.path.relpath(source.path, folder) if isinstance(source, ChipFile) else None
     flags = None if sample.flags is None else sample.flags.tolist()
-    return fields | {"landmarks": len(sample.landmarks), "flags": flags}
+    return fields | {"landmarks": len(sample.landmarks), "flags": flags, "chips": chips}
 
 
-def _from_json(fields: Mapping[str, Any], landmarks: Float32[np.ndarray, "frames 478 3"]) -> Sample:
+def _from_json(
+    fields: Mapping[str, Any], landmarks: Float32[np.ndarray, "frames 478 3"], folder: pathlib.Path
+) -> Sample:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }
+    chips = values.pop("chips")
     flags = None if fields["flags"] is None else np.array(fields["flags"], np.uint16)
-    return Sample(**values | {"landmarks": landmarks, "flags": flags})
+    source = None if chips is None else ChipFile(folder / chips)
+    return Sample(**values | {"landmarks": landmarks, "flags": flags, "chip_source": source})

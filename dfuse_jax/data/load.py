@@ -24,6 +24,7 @@ def load_with_folds(
     subjects: int = 0,
     num_folds: int,
     seed: int = 0,
+    chips: bool = False,
     say: Callable[[str], None] = print,
 ) -> Dataset:
     """Loads or makes samples, makes folds where none come with them, and describes both in a few lines.
@@ -35,16 +36,24 @@ def load_with_folds(
         subjects: the number of subjects to make for "synthetic".
         num_folds: the number of folds; those that come with the data must be as many.
         seed: determines the synthetic smiles and the folds that are made.
+        chips: whether the samples must have chips.
         say: is called with each line of the description.
 
     Raises:
-        UserError: files are missing or invalid, or there cannot be so many folds.
+        UserError: files are missing or invalid, there are no chips, or there cannot be so many folds.
     """
     if source == "synthetic":
         dataset = Dataset(synthetic.generate(videos, subjects, seed=seed), [])
     else:
         dataset = load_dataset(directory, source)
     samples, folds = dataset.samples, dataset.folds
+    without = [sample.name for sample in samples if sample.chip_source is None]
+    if chips and without:
+        raise UserError(
+            f"{directory}: {len(without)} of {len(samples)} samples, first {without[0]}, have no pictures of the face "
+            "(chips), which this system sees.",
+            remedy="chips",
+        )
     if folds and len(folds) != num_folds:
         raise UserError(f"{directory}: comes with {len(folds)} folds, not {num_folds}.", remedy="folds")
     if not folds:

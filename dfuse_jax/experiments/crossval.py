@@ -57,6 +57,7 @@ def read_data(config: Config) -> Data:
         subjects=config.data.get("subjects", 0),
         num_folds=config.cv.folds,
         seed=config.seed,
+        chips=config.data.get("chips", False),
         say=messages.say,
     )
     _check_batch(config, data.folds)

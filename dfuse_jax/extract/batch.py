@@ -40,8 +40,9 @@ def extract_all(
     """Makes <out>/<name>.npz of every job, and <out>/manifest.json; no file depends on who made it, or in what order.
 
     A file that was made from the same video (by its checksum) by the same versions with the same pixel aspect and frame
-    rate is kept; where only label or subject differ, it gets these. A kill, Ctrl-C or a full disk lose only the videos
-    under way: the same call goes on there.
+    rate is kept; where only label or subject differ, it gets these. Where chips are asked for and it has none, the
+    video is extracted once more. A kill, Ctrl-C or a full disk lose only the videos under way: the same call goes on
+    there.
 
     Args:
         jobs: the videos.
@@ -125,7 +126,7 @@ class _Batch:
         except UserError:
             return False
         sample = samples.validate(dataclasses.replace(sample, label=job.label, subject=job.subject))
-        self._write(job, samples.encode(sample, changed), changed)
+        self._write(job, samples.encode(sample, changed, chips="chips" in record), changed)
         return True
 
     def _finish(self, job: Job, result: Result) -> None:

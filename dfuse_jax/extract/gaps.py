@@ -133,6 +133,14 @@ def fill(
     return filled, tuple(np.flatnonzero(nearest > 0.5 + 1e-6).tolist())
 
 
+def nearest(positions: Float[np.ndarray, " frames"], count: int) -> Int[np.ndarray, " count"]:
+    """Returns for each place of the grid, 0 to count - 1, the frame that is nearest to it; of two, the earlier one."""
+    grid = np.arange(count)
+    after = np.searchsorted(positions, grid).clip(0, len(positions) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(grid - positions[before] <= positions[after] - grid, before, after)
+
+
 def longest_gap(positions: Float[np.ndarray, " frames"], has_face: Bool[np.ndarray, " frames"], fps: float) -> Gap:
     """Returns the longest time between two frames with a face; the video is between two more of them.
 

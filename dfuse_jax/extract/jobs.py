@@ -28,6 +28,7 @@ class Job(NamedTuple):
         subject: who smiles; None unknown.
         pixel_aspect: width / height of a pixel as it is stored; None: what the file says, or 1.
         fps: frames per second at which it was filmed; None: what the times of its frames say.
+        chips: whether its file holds the chips too.
     """
 
     path: pathlib.Path
@@ -36,6 +37,7 @@ class Job(NamedTuple):
     subject: str | None = None
     pixel_aspect: float | None = None
     fps: float | None = None
+    chips: bool = False
 
 
 class Progress(NamedTuple):
@@ -65,8 +67,9 @@ def versions() -> dict[str, str]:
 
 
 def options(job: Job) -> dict[str, float | None]:
-    """Returns what a job says of its video, which landmarks and frame rate depend on."""
-    return {"pixel_aspect": job.pixel_aspect, "true_fps": job.fps}
+    """Returns what a job asks for: what it says of its video, on which landmarks depend, and chips if it wants them."""
+    chips = {"chips": True} if job.chips else {}
+    return {"pixel_aspect": job.pixel_aspect, "true_fps": job.fps, **chips}
 
 
 def work(job: Job, on_frame: Callable[[int, int], None] | None = None) -> Result:
@@ -76,7 +79,7 @@ def work(job: Job, on_frame: Callable[[int, int], None] | None = None) -> Result
         sample = dataclasses.replace(extraction.sample, name=job.name, label=job.label, subject=job.subject)
         sample = samples.validate(sample)
         record = _record(job, sample, extraction)
-        return Result(content=samples.encode(sample, record), record=record)
+        return Result(content=samples.encode(sample, record, chips=job.chips), record=record)
     except UserError as error:
         reason = str(error)
     except Exception as error:  # of native code; one video's failure must not stop the others

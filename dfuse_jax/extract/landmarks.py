@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.extract import faces, flags, gaps, mesh
+from dfuse_jax.extract.chips import VideoChips, find_eyes
 from dfuse_jax.extract.mesh import Networks
 from dfuse_jax.extract.video import Video
 from dfuse_jax.runtime.errors import UserError
@@ -96,7 +97,7 @@ def extract_landmarks(
 
     Returns:
         The sample, named after the file: landmarks [T, 478, 3] float32 in MediaPipe's own coordinates, and the size of
-        the image in square pixels.
+        the image in square pixels. Its chips are made when they are asked for, of the video.
 
     Raises:
         UserError: the video cannot be read, or no face is found in too many of its frames.
@@ -140,6 +141,12 @@ def extract(
         source=checksum(path),
         interpolated=interpolated,
         flags=flags.follow(bits, rhythm.positions, len(filled)),
+        chip_source=VideoChips(
+            path,
+            pixel_aspect,
+            frames=gaps.nearest(rhythm.positions, len(filled)),
+            eyes=find_eyes(filled, reading.image_size, rhythm.fps),
+        ),
     )
     notes = [
         *_notes_on_faces(sample, rhythm, lost, other_faces),

@@ -97,15 +97,25 @@ class Video:
     def __iter__(self) -> Iterator[Frame]:
         step = max(1, min(self.image_size) // COMPARED)
         previous = None
-        for index, decoded in enumerate(self._all_decoded()):
-            image = self._image(decoded)
-            if image.shape[1::-1] != self.image_size:
-                raise UserError(f"{self.path}: frame {index} has another size than the first. Convert it to one size.")
+        for decoded, image in self._shown():
             sparse = image[::step, ::step, 1].astype(np.int16)
             change = math.nan if previous is None else float(np.abs(sparse - previous).mean())
             previous = sparse
             time = decoded.time if self._has_times and decoded.time is not None else math.nan
             yield Frame(time, image, change)
+
+    def images(self) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """Yields the images of the frames alone, in the place of iterating over the video."""
+        for _, image in self._shown():
+            yield image
+
+    def _shown(self) -> Iterator[tuple[Any, UInt8[np.ndarray, "height width 3"]]]:
+        """Yields each frame as it is decoded, and its image."""
+        for index, decoded in enumerate(self._all_decoded()):
+            image = self._image(decoded)
+            if image.shape[1::-1] != self.image_size:
+                raise UserError(f"{self.path}: frame {index} has another size than the first. Convert it to one size.")
+            yield decoded, image
 
     def _open(self):
         try:

@@ -23,6 +23,7 @@ __all__ = ["REMEDIES", "UserError", "define_config", "run"]
 
 REMEDIES = {
     "benchmark": "dfuse-benchmark runs it.",
+    "chips": "dfuse-extract, dfuse-dataset and dfuse-build make them of the videos with --chips.",
     "database": "dfuse-build NAME builds it; --config.data.dir=DIR names its folder.",
     "finished_run": "A run's folder is the --workdir of a finished dfuse-cv.",
     "folder": "dfuse-dataset videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",

@@ -191,3 +191,28 @@ def test_killed_and_started_again(videos, tmp_path, how):
 def test_one_process_at_a_time_works_in_a_folder(jobs, tmp_path):
     with files.locked(tmp_path), pytest.raises(UserError, match="another process is working there"):
         extract_all(jobs, tmp_path)
+
+
+def test_chips_are_stored_when_they_are_asked_for_and_landmarks_stay(jobs, extracted, copy):
+    (job,) = [job for job in jobs if job.name == "a"]
+    before = samples.load(copy / "a.npz")
+    assert before.chip_source is None
+    assert extract_all([job._replace(chips=True)], copy).failed == {}
+    sample = samples.load(copy / "a.npz")
+    np.testing.assert_array_equal(sample.landmarks, before.landmarks)
+    np.testing.assert_array_equal(sample.chips, extract_landmarks(job.path).chips)
+    assert sample.chips.shape == (len(sample.landmarks), 128, 128, 3)
+    assert manifest.read(copy)["a"]["chips"] is True
+
+
+def test_chips_are_kept_when_labels_change_or_nobody_asks_for_them(jobs, extracted, copy, request):
+    (job,) = [job._replace(chips=True) for job in jobs if job.name == "a"]
+    extract_all([job], copy)
+    content = (copy / "a.npz").read_bytes()
+    request.getfixturevalue("no_worker")
+    assert extract_all([job._replace(chips=False)], copy).failed == {}
+    assert (copy / "a.npz").read_bytes() == content
+    assert extract_all([job._replace(subject="someone else")], copy).failed == {}
+    assert samples.load(copy / "a.npz").subject == "someone else"
+    assert extract_all([job], copy).failed == {}
+    assert (copy / "a.npz").read_bytes() == content

@@ -2,10 +2,13 @@
 
 A split `fold_<n>` holds the videos that fold n tests, so that the others train: `as_data_source("fold_1")`, or `"all"`.
 (One split of all videos could not be written: for more than 1 GB in a split, TFDS needs TensorFlow.)
+Chips, which would exceed that, stand beside the splits in `chips/<name>.npz`: the samples' own files.
 """
 
+import os
 import pathlib
 import shutil
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,7 +20,7 @@ from dfuse_jax.data.databases import DATABASES, unusual_format
 from dfuse_jax.data.dataset import list_labels, list_subjects
 from dfuse_jax.data.folds import Fold, make_folds
 from dfuse_jax.data.layouts import splits
-from dfuse_jax.data.layouts.tfds import FORMAT
+from dfuse_jax.data.layouts.tfds import CHIPS, FORMAT
 from dfuse_jax.extract.batch import extract_all
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
@@ -28,6 +31,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Samples {landmarks, fps, image_size, label, subject, name, interpolated, flags} in splits fold_1, fold_2, ..."""
 
     VERSION = tfds.core.Version("1.0.0")
+    chips = False  # whether chips are stored too
 
     def __init__(self, *, file_format="array_record", **kwargs):  # can be read without TensorFlow
         super().__init__(file_format=file_format, **kwargs)
@@ -59,7 +63,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise UserError(f"{self.name}: {' '.join(str(error).split())}") from error
         # Whatever is wrong with files and labels is found before the hours of extraction.
         plan = manual.plan(root, self.name)
-        outcome = extract_all(plan.jobs, self._landmarks_folder())
+        outcome = extract_all([job._replace(chips=self.chips) for job in plan.jobs], self._landmarks_folder())
         if not outcome.extracted:
             raise UserError(f"{root}: no video could be extracted: {'; '.join(outcome.failed.values())}")
         loaded = [samples.load(path) for path in outcome.extracted.values()]
@@ -68,6 +72,8 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         left_out = [f"left out: {reason}" for reason in outcome.failed.values()]
         for note in (*plan.notes, *([unusual] if unusual else []), *left_out):
             messages.say(f"{self.name}: {note}")
+        if self.chips:
+            self._keep_chips(outcome.extracted)
         folds = splits.to_folds(plan.splits, loaded) if plan.splits else self._make_folds(loaded)
         metadata = self.info.metadata
         assert metadata is not None  # as `_info` made it
@@ -92,6 +98,16 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         landmarks.mkdir(parents=True, exist_ok=True)
         return landmarks
 
+    def _keep_chips(self, extracted: Mapping[str, pathlib.Path]) -> None:
+        """Puts the files of the samples into the data set; links where the file system has them."""
+        folder = pathlib.Path(self.data_path) / CHIPS
+        folder.mkdir(exist_ok=True)
+        for name, path in extracted.items():
+            try:
+                os.link(path, folder / f"{name}.npz")
+            except OSError:
+                shutil.copyfile(path, folder / f"{name}.npz")
+
     def _make_folds(self, loaded: list[Sample]) -> list[Fold]:
         """Makes as many folds as the published protocol has, or as a part of the database allows."""
         labels, subjects = list_labels(loaded), list_subjects(loaded)
@@ -111,6 +127,11 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 "flags": np.array([] if sample.flags is None else sample.flags, np.int32),
             }
             yield sample.name, example
+
+
+def store_chips() -> None:
+    """Makes the builders of this process store chips too; TFDS makes the builders and passes nothing on to them."""
+    _Builder.chips = True
 
 
 class UvaNemo(_Builder):

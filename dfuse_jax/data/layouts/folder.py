@@ -20,7 +20,7 @@ from dfuse_jax.samples import OLD, Sample, is_old, load
 TABLE = "samples.csv"  # lists the samples of the data set, with their labels
 
 
-def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
+def make(table: pathlib.Path, out: pathlib.Path, *, chips: bool = False) -> dict[str, str]:
     """Writes a sample `<out>/<name>.npz` for every file of a table, and `<out>/samples.csv`.
 
     Videos are extracted, which goes on where it stopped; files of landmarks are converted, see `landmark_files.read`.
@@ -28,6 +28,7 @@ def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
     Args:
         table: a CSV file, see `tables.read`.
         out: the folder; made if it does not exist.
+        chips: whether the samples of videos hold chips too.
 
     Returns:
         {name: reason} of the files that cannot be samples and are left out.
@@ -43,7 +44,7 @@ def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
     try:
         made, failed = _convert(landmarks, out) if landmarks else ({}, {})
         if videos:
-            extracted, not_extracted = _extract(videos, out)
+            extracted, not_extracted = _extract(videos, out, chips=chips)
             made, failed = made | extracted, failed | not_extracted
         if not made:
             raise UserError(f"{table}: no sample could be made: {'; '.join(failed.values())}")
@@ -55,13 +56,21 @@ def make(table: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
     return failed
 
 
-def _extract(rows: Sequence[Row], out: pathlib.Path) -> tuple[dict[str, pathlib.Path], dict[str, str]]:
+def _extract(rows: Sequence[Row], out: pathlib.Path, *, chips: bool) -> tuple[dict[str, pathlib.Path], dict[str, str]]:
     """Extracts videos; returns {name: sample's file}, and {name: reason} of those that cannot be."""
     from dfuse_jax.extract.batch import Job, extract_all
 
     failed = {row.name: reason for row in rows if (reason := _superfluous(row))}
     jobs = [
-        Job(row.path, name=row.name, label=row.label, subject=row.subject, pixel_aspect=row.pixel_aspect, fps=row.fps)
+        Job(
+            row.path,
+            name=row.name,
+            label=row.label,
+            subject=row.subject,
+            pixel_aspect=row.pixel_aspect,
+            fps=row.fps,
+            chips=chips,
+        )
         for row in rows
         if row.name not in failed
     ]

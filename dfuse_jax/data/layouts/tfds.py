@@ -12,9 +12,10 @@ from dfuse_jax.data.dataset import Dataset
 from dfuse_jax.data.file_names import visible
 from dfuse_jax.runtime import formats
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.samples import OLD, Sample, validate
+from dfuse_jax.samples import OLD, ChipFile, Sample, validate
 
 FORMAT = 1  # of a data set, in its metadata; version 0.1 wrote none, and its data sets are read
+CHIPS = "chips"  # folder of the samples' own files in a data set that has chips
 INFO = "dataset_info.json"  # every version's folder has it
 
 
@@ -84,7 +85,7 @@ def read(path: pathlib.Path) -> Dataset:
         parts = sorted(builder.info.splits, key=lambda part: int(part.removeprefix("fold_")))
         metadata = builder.info.metadata or {}
         formats.refuse_later(path, metadata.get("format"), FORMAT)
-        tested = [[_to_sample(record) for record in builder.as_data_source(part)] for part in parts]
+        tested = [[_to_sample(record, path / CHIPS) for record in builder.as_data_source(part)] for part in parts]
     except UserError:
         raise
     except Exception as error:  # array_record and protobuf raise errors of many kinds
@@ -105,11 +106,14 @@ def read(path: pathlib.Path) -> Dataset:
     return Dataset(samples, published, notes)
 
 
-def _to_sample(record: dict[str, Any]) -> Sample:
+def _to_sample(record: dict[str, Any], chips: pathlib.Path) -> Sample:
+    """Returns the sample of a record; its chips are in this folder if there are any."""
     width, height = record["image_size"]
     flags = record.get("flags", ())
+    name = record["name"].decode()
+    file = chips / f"{name}.npz"
     return Sample(
-        name=record["name"].decode(),
+        name=name,
         landmarks=record["landmarks"],
         fps=float(record["fps"]),
         image_size=(int(width), int(height)),
@@ -117,4 +121,5 @@ def _to_sample(record: dict[str, Any]) -> Sample:
         subject=record["subject"].decode() or None,
         interpolated=tuple(int(frame) for frame in record["interpolated"]),
         flags=np.array(flags, np.uint16) if len(flags) else None,
+        chip_source=ChipFile(file) if file.exists() else None,
     )

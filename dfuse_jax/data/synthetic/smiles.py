@@ -48,6 +48,7 @@ from jaxtyping import Float, Float32
 
 from dfuse_jax.data.synthetic.camera import Camera, add_tracking_errors, film, slow_curves
 from dfuse_jax.data.synthetic.muscles import MUSCLES, modes, muscles, neutral_face
+from dfuse_jax.data.synthetic.render import DrawnChips
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 
@@ -106,7 +107,8 @@ def generate(
         difference: scales every difference between the classes; 0 makes them alike.
 
     Returns:
-        Samples named like UvA-NEMO's videos (`007_spontaneous_smile_1`, `007_deliberate_smile_1`; subject `007`).
+        Samples named like UvA-NEMO's videos (`007_spontaneous_smile_1`, `007_deliberate_smile_1`; subject `007`). Their
+        chips are drawn when they are asked for.
     """
     if videos < 0 or subjects < 1 or not 1 <= frames[0] <= frames[1] or not fps:
         raise UserError(
@@ -127,7 +129,7 @@ def _make_sample(i: int, people: Sequence[_Person], *, seed: int, frames: tuple[
     length = int(np.random.default_rng([seed, 1, pair]).integers(frames[0], frames[1] + 1))
     traits = _draw_traits(rng, person.habits, difference if label else -difference)
     kind = "spontaneous" if label else "deliberate"
-    return Sample(
+    sample = Sample(
         name=f"{subject + 1:03d}_{kind}_smile_{turn + 1}",
         landmarks=_record(rng, person, traits, length),
         fps=person.camera.fps,
@@ -135,6 +137,7 @@ def _make_sample(i: int, people: Sequence[_Person], *, seed: int, frames: tuple[
         label=label,
         subject=f"{subject + 1:03d}",
     )
+    return dataclasses.replace(sample, chip_source=DrawnChips(sample))
 
 
 def _make_person(rng: np.random.Generator, fps: Sequence[float]) -> _Person:

@@ -10,7 +10,9 @@ from scripts import TINY, launch, refused
 
 from dfuse_jax import samples
 from dfuse_jax.data.build import builders
-from dfuse_jax.data.load import load_dataset
+from dfuse_jax.data.layouts import folder
+from dfuse_jax.data.load import load_dataset, load_with_folds
+from dfuse_jax.runtime.errors import UserError
 
 BUILDERS = {"uva_nemo": builders.UvaNemo, "mmi": builders.Mmi, "spos": builders.Spos, "bbc": builders.Bbc}
 
@@ -76,7 +78,7 @@ def test_what_is_built_is_what_is_read(built, name):
         extracted = samples.load(data / name / "landmarks" / f"{sample.name}.npz")
         np.testing.assert_array_equal(sample.landmarks, extracted.landmarks)
         np.testing.assert_array_equal(sample.flags, extracted.flags)
-        assert sample.interpolated == extracted.interpolated
+        assert sample.interpolated == extracted.interpolated and sample.chip_source is None
         assert (sample.fps, sample.image_size, sample.label, sample.subject) == (
             extracted.fps,
             extracted.image_size,
@@ -115,7 +117,7 @@ def test_published_folds_are_served_and_a_damaged_video_is_left_out(built, tmp_p
         for part, wanted in (("test", True), ("train", False)):
             labels = {video: label for video, label in every.items() if (video in videos) == wanted}
             (root / "labels" / fold / f"{part}.json").write_text(json.dumps(labels))
-    run = launch("build", "spos", "--manual_dir", root, "--data_dir", tmp_path)
+    run = launch("build", "spos", "--chips", "--manual_dir", root, "--data_dir", tmp_path)
     assert run.returncode == 0, run.stderr[-2000:]
     assert "1 videos are in no fold and left out" in run.stdout and "unasked.avi" in run.stdout
     found = load_dataset(str(tmp_path), "spos")
@@ -124,6 +126,11 @@ def test_published_folds_are_served_and_a_damaged_video_is_left_out(built, tmp_p
     assert [[found.samples[i].name for i in fold.train] for fold in found.folds] == [folds["2"][:2], folds["1"]]
     assert len(found.notes) == 1 and "left out when it was built" in found.notes[0] and "riku-20" in found.notes[0]
 
+    for sample in found.samples:  # the data set has its own copies
+        extracted = samples.load(tmp_path / "spos" / "landmarks" / f"{sample.name}.npz")
+        np.testing.assert_array_equal(sample.chips, extracted.chips)
+        assert (tmp_path / "spos" / "1.0.0" / "chips" / f"{sample.name}.npz").exists()
+
     # What was extracted is kept by a build that fails, and by the next.
     kept = tmp_path / "spos" / "landmarks" / "posed_nelly-1.npz"
     content = kept.read_bytes()
@@ -131,6 +138,22 @@ def test_published_folds_are_served_and_a_damaged_video_is_left_out(built, tmp_p
     run = launch("build", "spos", "--manual_dir", root, "--data_dir", tmp_path, "--overwrite")
     refused(run, "2/test.json: cannot be read as JSON")
     assert kept.read_bytes() == content
+
+
+def test_a_folder_of_samples_has_chips_if_it_is_asked_for_them(built, tmp_path):
+    manual, _, lengths = built("spos")
+    videos = [(path, path.name.split("_")[0], path.stem) for path in sorted(manual.glob("*.avi"))]
+    write_table(tmp_path / "videos.csv", videos)
+    assert folder.make(tmp_path / "videos.csv", tmp_path / "out") == {}
+    options = {"source": "folder", "directory": tmp_path / "out", "num_folds": 2, "say": str}
+    assert len(load_with_folds(**options).samples) == 4
+    with pytest.raises(UserError, match=r"4 of 4 samples, first posed_nelly-1, have no pictures of the face") as caught:
+        load_with_folds(**options, chips=True)
+    assert caught.value.remedy == "chips"
+    assert folder.make(tmp_path / "videos.csv", tmp_path / "out", chips=True) == {}
+    for _ in range(2):  # the second time from the cache
+        for sample in load_with_folds(**options, chips=True).samples:
+            assert sample.chips.shape == (lengths[sample.name], 128, 128, 3)
 
 
 @pytest.mark.slow
