@@ -47,6 +47,7 @@ def paper(database: str) -> ConfigDict:
                 "mlp": 512,
                 "dropout": 0.1,
                 "dtype": "float32",  # or "bfloat16", with statistics and parameters in float32
+                "kernels": "auto",  # "plain", "fused" (for GPUs), or what is faster when the run starts
             },
             "train": {
                 "epochs": 300,

@@ -54,6 +54,7 @@ def full(database: str) -> ConfigDict:
                 "mlp": 512,
                 "dropout": 0.1,
                 "dtype": "float32",  # or "bfloat16", with statistics and parameters in float32
+                "kernels": "auto",  # "plain", "fused" (for GPUs), or what is faster when the run starts
             },
             "train": {
                 "epochs": 300,

@@ -18,7 +18,7 @@ from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.data import synthetic
 from dfuse_jax.models import DFuseSmileNet
 from dfuse_jax.samples import scale
-from dfuse_jax.systems.dfusesmilenet import Network, find_neighbours
+from dfuse_jax.systems.dfusesmilenet import Network, per_frame
 from dfuse_jax.train import Inputs, Replica, Settings, Tuning, epoch
 from dfuse_jax.train.memory import ram
 
@@ -30,7 +30,7 @@ def synthetic_inputs(model: DFuseSmileNet, videos: int = 16) -> Inputs:
     scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
     points = train.end_to_end(scaled, frames=int(length.sum()))
     return Inputs(
-        per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
+        per_frame=per_frame(model, points),
         per_video={"dmarkers": np.random.default_rng(0).normal(size=(videos, NUM_DMARKERS)).astype(np.float32)},
         first=np.cumsum(length, dtype=np.int32) - length,
         length=length,

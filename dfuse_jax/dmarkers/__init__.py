@@ -2,6 +2,7 @@
 
 `compute` and its neighbours are pure functions of one sequence, on jax alone: jit them, vmap them over a batch,
 differentiate them. `compute_batch` takes many sequences of any lengths, and compiles few programs for all of them.
+`find_smiles` finds the smiles of a recording in its lip signal, and `smile_step` those of a stream.
 
     features = jax.jit(jax.vmap(dmarkers.compute))(landmarks, fps)   # [B, T, 478, 3], [B] -> [B, 225]
     features = dmarkers.compute_batch(sequences, fps)                # N arrays [T, 478, 3] -> [N, 225]
@@ -50,6 +51,7 @@ from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
 from dfuse_jax.dmarkers._phases import PHASES
 from dfuse_jax.dmarkers._points import LANDMARKS
 from dfuse_jax.dmarkers._signals import REGIONS, Signals
+from dfuse_jax.dmarkers._smiles import SmileMoment, SmileRules, SmileState, find_smiles, smile_start, smile_step
 
 if TYPE_CHECKING:
     from dfuse_jax.dmarkers.extras.frame import to_frame
@@ -66,14 +68,20 @@ __all__ = [
     "VALUES",
     "DMarkers",
     "Signals",
+    "SmileMoment",
+    "SmileRules",
+    "SmileState",
     "compute",
     "compute_batch",
     "deepmarkernet_targets",
+    "find_smiles",
     "head_pose",
     "phase_ends",
     "phases",
     "plot",
     "signals",
+    "smile_start",
+    "smile_step",
     "to_frame",
     "validate",
 ]

@@ -18,6 +18,18 @@ from dfuse_jax.models.layers import at_least_float32, expand
 from dfuse_jax.models.norms import Moments, moments_from_sums
 
 
+class Incoming(NamedTuple):
+    """The edges from points to their K neighbours, listed by neighbour.
+
+    Attributes:
+        sources: the point of every edge; those of the edges that lead to point j are sources[first[j] : first[j + 1]].
+        first: of every point, and in the end the number of edges, N K.
+    """
+
+    sources: Int[Array, "frames edges"]
+    first: Int[Array, "frames points+1"]
+
+
 class Cloud(NamedTuple):
     """The points of all frames.
 
@@ -25,11 +37,13 @@ class Cloud(NamedTuple):
         points: their coordinates.
         neighbours: the K + 1 nearest points of every point, itself first.
         edge_moments: what `edge_moments` gives for the first K of them, in training; None in evaluation.
+        incoming: what `list_incoming` gives for the first K of them; None where no fused kernel needs it.
     """
 
     points: Float[Array, "frames points 3"]
     neighbours: Int[Array, "frames points neighbours+1"]
     edge_moments: Moments | None
+    incoming: Incoming | None = None
 
 
 def nearest(points: Float[Array, "*batch points 3"], k: int) -> Int[Array, "*batch points k"]:
@@ -38,6 +52,16 @@ def nearest(points: Float[Array, "*batch points 3"], k: int) -> Int[Array, "*bat
     # Differences, not |a|^2 + |b|^2 - 2ab: a point's distance to itself is then exactly 0, also in float32.
     squares = [jnp.square(points[..., :, None, i] - points[..., None, :, i]) for i in range(3)]
     return lax.top_k(-(squares[0] + squares[1] + squares[2]), k)[1]
+
+
+def list_incoming(neighbours: Int[Array, "frames points neighbours"]) -> Incoming:
+    """Returns the edges by neighbour, those to one neighbour in the order of their points."""
+    frames, points, count = neighbours.shape
+    targets = neighbours.reshape(frames, points * count)
+    order = jnp.argsort(targets, axis=-1, stable=True)
+    targets = jnp.take_along_axis(targets, order, axis=-1)
+    first = jax.vmap(lambda targets: jnp.searchsorted(targets, jnp.arange(points + 1, dtype=targets.dtype)))(targets)
+    return Incoming((order // count).astype(neighbours.dtype), first.astype(jnp.int32))
 
 
 def gather(x: Array, index: Int[Array, "frames ..."]) -> Array:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import flax.linen as nn
 from jaxtyping import Array, Float, Int
 
+from dfuse_jax.models.cloud import Incoming
 from dfuse_jax.models.dfusesmilenet import DFuseSmileNet, at_least_default
 from dfuse_jax.models.fusion.base import pooled
 from dfuse_jax.models.layers import dense, layer_norm
@@ -52,8 +53,9 @@ class DeepMarkerNet(DFuseSmileNet):
         *,
         train: bool = False,
         neighbours: Int[Array, "batch frames points neighbours+1"] | None = None,
+        incoming: Incoming | None = None,
     ) -> Predictions:
         """Returns the logits of "spontaneous" and the D-Markers; for the arguments see `DFuseSmileNet`."""
         del dmarkers  # none come in
-        frames = self.encode(landmarks, train=train, neighbours=neighbours)
+        frames = self.encode(landmarks, train=train, neighbours=neighbours, incoming=incoming)
         return Predictions(self.classify(frames, train=train), self.regress(frames))

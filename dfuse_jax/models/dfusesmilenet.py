@@ -12,8 +12,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from dfuse_jax.models import fusion as fusions
-from dfuse_jax.models.cloud import nearest
+from dfuse_jax.models.cloud import Incoming, list_incoming, nearest
 from dfuse_jax.models.curvenet.encoder import CurveNet
+from dfuse_jax.models.kernels import KERNELS
 from dfuse_jax.models.layers import Kernel, dense, layer_norm
 from dfuse_jax.models.norms import BatchNorm
 from dfuse_jax.models.transformer import SpaceTime
@@ -44,11 +45,13 @@ class DFuseSmileNet(nn.Module):
             compute. A JAX array may be traced, so that one program serves replicas of several rates.
         frames_at_once: frames between whose points is computed at once, see `sizes.frames_at_once`; None: all. It
             changes memory and speed alone.
+        kernels: "plain", or "fused" for kernels that keep on a GPU's chip what else goes through its memory, see
+            `models.kernels`. They change memory and speed alone.
         dtype: precision to compute in, such as "bfloat16"; None: that of the inputs, or JAX's default if that is finer.
             Parameters, batch statistics, neighbours and the last LayerNorm and Linear have the latter in any case.
 
     Raises:
-        ValueError: unknown fusion or variant, or a dropout rate (a Python number) outside [0, 1).
+        ValueError: unknown fusion, variant or kernels, or a dropout rate (a Python number) outside [0, 1).
     """
 
     fusion: str = "hadamard"
@@ -67,11 +70,14 @@ class DFuseSmileNet(nn.Module):
     mlp: int = 512
     dropout: float | Float[Array, ""] = 0.1
     frames_at_once: int | None = None
+    kernels: str = "plain"
     dtype: DTypeLike | None = None
 
     def __post_init__(self):
         if self.variant not in VARIANTS:
             raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}.")
+        if self.kernels not in KERNELS:
+            raise ValueError(f"unknown kernels {self.kernels!r}; known: {', '.join(KERNELS)}.")
         if not isinstance(self.dropout, jax.Array) and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; expected a rate from 0 to below 1.")
         if not fusions.get(self.fusion).sees_encoder:
@@ -101,6 +107,14 @@ class DFuseSmileNet(nn.Module):
         """
         return nearest(self.select(landmarks), self.neighbours + 1)
 
+    @nn.nowrap
+    def list_incoming(self, neighbours: Int[Array, "frames points neighbours+1"]) -> Incoming:
+        """Returns the edges to the neighbours listed the other way round, which fused kernels need.
+
+        They depend on nothing that is learnt: list them once per frame and hand them to `__call__`.
+        """
+        return list_incoming(neighbours[..., :-1])
+
     @nn.compact
     def encode(
         self,
@@ -108,6 +122,7 @@ class DFuseSmileNet(nn.Module):
         *,
         train: bool = False,
         neighbours: Int[Array, "batch frames points neighbours+1"] | None = None,
+        incoming: Incoming | None = None,
     ) -> Float[Array, "batch frames width"]:
         """Returns the embeddings of the frames; their mean is H (eq. 1)."""
         batch, frames = landmarks.shape[:2]
@@ -122,14 +137,15 @@ class DFuseSmileNet(nn.Module):
             dropout=self.dropout,
             variant=self.variant,
             frames_at_once=self.frames_at_once,
+            kernels=self.kernels,
             dtype=self.dtype,
             name="point_encoder",
         )
-        x = encoder(
-            points.reshape(batch * frames, *points.shape[2:]),
-            neighbours.reshape(batch * frames, *neighbours.shape[2:]),
-            train,
-        )
+
+        def flat(x):
+            return x.reshape(batch * frames, *x.shape[2:])
+
+        x = encoder(flat(points), flat(neighbours), train, jax.tree.map(flat, incoming))
         kernel = Kernel(self.tokens, name="tokens")(x.shape[1]).astype(x.dtype)
         x = jnp.einsum("nt,mnc->mtc", kernel, x)  # along the points
         x = BatchNorm(name="tokens_norm")(x, axis=1, train=train)  # a norm per token
@@ -140,6 +156,7 @@ class DFuseSmileNet(nn.Module):
             head_width=self.head_width,
             mlp=self.mlp,
             dropout=self.dropout,
+            kernels=self.kernels,
             name="transformer",
         )
         return transformer(x.reshape(batch, frames, *x.shape[1:]), train)
@@ -170,6 +187,7 @@ class DFuseSmileNet(nn.Module):
         *,
         train: bool = False,
         neighbours: Int[Array, "batch frames points neighbours+1"] | None = None,
+        incoming: Incoming | None = None,
     ) -> Float[Array, " batch"]:
         """Returns the logits of "spontaneous" (eqs. 1-3); their sigmoid is the probability.
 
@@ -179,8 +197,10 @@ class DFuseSmileNet(nn.Module):
             dmarkers: standardised; the fusion "none", which is MeshSmileNet, needs none.
             train: batch statistics and dropout (needs the rng "dropout" and a mutable "batch_stats").
             neighbours: what `find_neighbours(landmarks)` gives, if it is known already.
+            incoming: what `list_incoming` gives for all clips' frames, if it is known already.
         """
-        return self.classify(self.encode(landmarks, train=train, neighbours=neighbours), dmarkers, train=train)
+        encoded = self.encode(landmarks, train=train, neighbours=neighbours, incoming=incoming)
+        return self.classify(encoded, dmarkers, train=train)
 
     @nn.nowrap
     def _compute_cast(self, x: Array) -> Array:

@@ -107,6 +107,18 @@ class NormState(NamedTuple):
         y = at_least_float32(x) * expand(scale, x.ndim, axis) + expand(shift, x.ndim, axis)
         return y.astype(x.dtype), self if batch is None else self.after(batch)
 
+    def fold(self, kernel: Float[Array, "inputs width"], moments: Moments | None) -> tuple[Affine, "NormState"]:
+        """Returns a linear map followed by this norm as one affine map, at least in float32, and the state after it.
+
+        Args:
+            kernel: the linear map.
+            moments: of the linear map's input, in training; None: use the running statistics.
+        """
+        kernel = at_least_float32(kernel)
+        batch = None if moments is None else linear_statistics(moments, kernel)
+        scale, shift = self.scale_and_shift(batch)
+        return Affine(kernel * expand(scale, 2), shift), self if batch is None else self.after(batch)
+
 
 class BatchNorm(nn.Module):
     """Batch norm: statistics of the batch in training, running ones (momentum 0.1) otherwise.
@@ -141,16 +153,8 @@ class BatchNorm(nn.Module):
         return y
 
     def fold(self, kernel: Float[Array, "inputs width"], moments: Moments | None) -> Affine:
-        """Returns a linear map followed by this norm as one affine map, at least in float32.
-
-        Args:
-            kernel: the linear map.
-            moments: of the linear map's input, in training; None: use the running statistics.
-        """
-        kernel = at_least_float32(kernel)
-        batch = None if moments is None else linear_statistics(moments, kernel)
-        state = self.state(kernel.shape[-1])
-        scale, shift = state.scale_and_shift(batch)
-        if batch is not None:
-            self.store(state.after(batch))
-        return Affine(kernel * expand(scale, 2), shift)
+        """Returns a linear map followed by this norm as one affine map, as `NormState.fold` does."""
+        affine, state = self.state(kernel.shape[-1]).fold(kernel, moments)
+        if moments is not None:
+            self.store(state)
+        return affine

@@ -17,14 +17,18 @@ from dfuse_jax.models.dfusesmilenet import DFuseSmileNet
 CPU_CACHE, ACCELERATOR_MEMORY = 5 << 20, 1 << 30
 
 
-def frames_at_once(model: DFuseSmileNet, platform: str, *, replicas: int = 1) -> int:
+def frames_at_once(model: DFuseSmileNet, platform: str, *, replicas: int = 1) -> int | None:
     """Returns how many frames a model best computes at once, as its attribute of that name.
+
+    Fused kernels keep edges on the chip, so with them it is all frames.
 
     Args:
         model: its sizes matter alone.
         platform: kind of device, such as "cpu" or "gpu".
         replicas: how many are computed side by side on a device; on a CPU they follow one another.
     """
+    if model.kernels == "fused" and platform != "cpu":
+        return None
     inputs = [model.entry, *(features for features, _ in model.blocks[:-1])]
     inner = [width // bottleneck for width, (_, bottleneck) in zip(inputs, model.blocks, strict=True)]
     frame = 4 * (model.points or NUM_LANDMARKS) * model.neighbours * max(model.entry, *inner)  # bytes of its edges
@@ -46,7 +50,7 @@ def frames_that_fit(size: int, platform: str, *, replicas: int = 1) -> int:
 def encoder_shapes(model: DFuseSmileNet) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of the encoder's variables by path, such as params/tokens/kernel."""
     # What does not change them is left out, so that a comparison of fusions traces the encoder once.
-    encoder = model.clone(fusion="none", dropout=0.0, frames_at_once=None)
+    encoder = model.clone(fusion="none", dropout=0.0, frames_at_once=None, kernels="plain")
     # Flax hashes a module by its attributes, which a type checker cannot see.
     return dict(_encoder_shapes(cast(Hashable, encoder)))
 

@@ -30,6 +30,7 @@ class Attention(nn.Module):
         coded: whether the positions' code is added inside, as MeshSmileNet does it in every block.
         activated: whether GELU follows the output map, as in P4Transformer.
         dense: makes the linear maps.
+        kernels: "plain", or "fused" for a GPU's kernel that keeps scores and weights on the chip.
     """
 
     heads: int
@@ -38,6 +39,7 @@ class Attention(nn.Module):
     coded: bool = True
     activated: bool = False
     dense: Callable[..., nn.Module] = dense
+    kernels: str = "plain"
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
@@ -49,13 +51,26 @@ class Attention(nn.Module):
             # The normed input stands beside its coded copy, as published: in evaluation this is 2 x + code.
             x = x + Dropout(self.dropout)(x + code, train)
         qkv = self.dense(3 * self.heads * self.head_width, use_bias=False, name="qkv")(x)
-        q, k, v = jnp.moveaxis(qkv.reshape(*x.shape[:-1], 3, self.heads, self.head_width), -3, 0)
-        weights = nn.softmax(jnp.einsum("...qhd,...khd->...hqk", q, k) * self.head_width**-0.5)
-        x = jnp.einsum("...hqk,...khd->...qhd", weights, v).reshape(*x.shape[:-1], -1)
+        qkv = qkv.reshape(*x.shape[:-1], 3, self.heads, self.head_width)
+        x = self._attend(qkv).reshape(*x.shape[:-1], -1)
         x = self.dense(width, name="out")(x)
         if self.activated:
             x = nn.gelu(x, approximate=False)
         return Dropout(self.dropout)(x, train)
+
+    def _attend(self, qkv: Float[Array, "*batch length 3 heads width"]) -> Float[Array, "*batch length heads width"]:
+        if self.kernels == "fused":
+            from dfuse_jax.models.kernels.attention import attend  # imports Pallas, which the others do not need
+
+            return attend(qkv)
+        return attend_plainly(qkv)
+
+
+def attend_plainly(qkv: Float[Array, "*batch length 3 heads width"]) -> Float[Array, "*batch length heads width"]:
+    """Returns softmax(q k^T / sqrt(width)) v of every head."""
+    q, k, v = jnp.moveaxis(qkv, -3, 0)
+    weights = nn.softmax(jnp.einsum("...qhd,...khd->...hqk", q, k) * qkv.shape[-1] ** -0.5)
+    return jnp.einsum("...hqk,...khd->...qhd", weights, v)
 
 
 class Block(nn.Module):
@@ -69,6 +84,7 @@ class Block(nn.Module):
         coded: see `Attention`.
         activated: see `Attention`.
         dense: makes the linear maps.
+        kernels: see `Attention`.
     """
 
     heads: int
@@ -78,6 +94,7 @@ class Block(nn.Module):
     coded: bool = True
     activated: bool = False
     dense: Callable[..., nn.Module] = dense
+    kernels: str = "plain"
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
@@ -89,6 +106,7 @@ class Block(nn.Module):
             coded=self.coded,
             activated=self.activated,
             dense=self.dense,
+            kernels=self.kernels,
             name="attention",
         )
         x = x + attention(layer_norm(name="attention_norm")(x), train)
@@ -107,6 +125,7 @@ class SpaceTime(nn.Module):
         head_width: width of a head.
         mlp: hidden width of a block's MLP.
         dropout: rate everywhere.
+        kernels: see `Attention`.
     """
 
     depth: int
@@ -115,12 +134,18 @@ class SpaceTime(nn.Module):
     head_width: int
     mlp: int
     dropout: float | Float[Array, ""]
+    kernels: str = "plain"
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch frames tokens width"], train: bool) -> Float[Array, "batch frames width"]:
         """Returns the embeddings of the frames."""
         block = functools.partial(
-            Block, heads=self.heads, head_width=self.head_width, mlp=self.mlp, dropout=self.dropout
+            Block,
+            heads=self.heads,
+            head_width=self.head_width,
+            mlp=self.mlp,
+            dropout=self.dropout,
+            kernels=self.kernels,
         )
         for number in range(self.depth):
             along_tokens = number % 2 == 1

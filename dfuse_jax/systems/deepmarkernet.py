@@ -62,7 +62,8 @@ class Network:
 
     def init(self, key: Array, clip: Mapping, video: Mapping) -> Mapping:
         """Returns the model's variables."""
-        return self.model.init(key, clip["points"], neighbours=clip["neighbours"])
+        model = self.model.clone(kernels="plain")  # quicker to compile, and the variables are the same
+        return model.init(key, clip["points"], neighbours=clip["neighbours"])
 
     def apply(
         self,
@@ -78,7 +79,13 @@ class Network:
         """Returns the outputs; with `mutable`, also the collections of these names."""
         targets = self.targets(clip, video)
         result: Any = self.model.clone(dropout=dropout).apply(
-            variables, clip["points"], train=train, neighbours=clip["neighbours"], rngs=rngs, mutable=mutable
+            variables,
+            clip["points"],
+            train=train,
+            neighbours=clip["neighbours"],
+            incoming=clip.get("incoming"),
+            rngs=rngs,
+            mutable=mutable,
         )
         if mutable is False:
             return Outputs(result.logits, result.dmarkers, targets)
@@ -115,11 +122,8 @@ def build(config: Mapping) -> neural.Neural:
     _check(config)
     loss = config["loss"]
     whole_video = loss["name"] == "paper"
-    section = config["model"]
-    model = DeepMarkerNet(
-        **{**section, "blocks": tuple(tuple(block) for block in section["blocks"])},
-        targets=NUM_DMARKERS if whole_video else PUBLISHED_TARGETS,
-    )
+    targets = NUM_DMARKERS if whole_video else PUBLISHED_TARGETS
+    model = dfusesmilenet.build_model(config["model"], DeepMarkerNet, targets=targets)
     options = config["dmarkers"]
     example = dfusesmilenet.example(model)
     if whole_video:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,15 +13,16 @@ from jaxtyping import Array, Float
 from dfuse_jax import dmarkers
 from dfuse_jax.constants import NUM_DMARKERS, NUM_LANDMARKS
 from dfuse_jax.models import FUSIONS, DFuseSmileNet, sizes
-from dfuse_jax.models.cloud import nearest
+from dfuse_jax.models.cloud import list_incoming, nearest
 from dfuse_jax.models.dfusesmilenet import VARIANTS
+from dfuse_jax.models.kernels import KERNELS
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
 from dfuse_jax.systems import checks, neural
 from dfuse_jax.train import Inputs, cross_entropy, end_to_end
 
 NAME = "dfusesmilenet"
-CHUNK = 256  # frames whose neighbours are found at once
+CHUNK = 64  # frames whose neighbours are found at once
 
 
 def build(config: Mapping) -> neural.Neural:
@@ -65,7 +66,8 @@ class Network:
 
     def init(self, key: Array, clip: Mapping, video: Mapping) -> Mapping:
         """Returns the model's variables."""
-        return self.model.init(key, clip["points"], video.get("dmarkers"), neighbours=clip["neighbours"])
+        model = self.model.clone(kernels="plain")  # quicker to compile, and the variables are the same
+        return model.init(key, clip["points"], video.get("dmarkers"), neighbours=clip["neighbours"])
 
     def apply(
         self,
@@ -86,6 +88,7 @@ class Network:
             video.get("dmarkers"),
             train=train,
             neighbours=clip["neighbours"],
+            incoming=clip.get("incoming"),
             rngs=rngs,
             mutable=mutable,
         )
@@ -106,10 +109,17 @@ class Network:
         return Network(self.model.clone(frames_at_once=frames_at_once))
 
 
-def build_model(section: Mapping) -> DFuseSmileNet:
-    """Returns the model of a config's `model` section, also of one read from JSON, where tuples are lists."""
+def build_model(section: Mapping, kind: type[DFuseSmileNet] = DFuseSmileNet, **options: Any) -> Any:
+    """Returns the model of a config's `model` section, also of one read from JSON, where tuples are lists.
+
+    Args:
+        section: of the config.
+        kind: of model.
+        options: of this kind, beside those of the section.
+    """
     blocks = tuple((features, bottleneck) for features, bottleneck in section["blocks"])
-    return DFuseSmileNet(**{**section, "blocks": blocks})
+    kernels = "plain" if section["kernels"] == "auto" else section["kernels"]
+    return kind(**{**section, **options, "blocks": blocks, "kernels": kernels})
 
 
 def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Inputs:
@@ -133,7 +143,7 @@ def prepare_landmarks(model: DFuseSmileNet, samples: Sequence[Sample]) -> Inputs
     scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
     points = end_to_end(scaled, frames=int(length.sum()), dtype=precision)
     return Inputs(
-        per_frame={"points": points, "neighbours": find_neighbours(points, model.neighbours + 1)},
+        per_frame=per_frame(model, points),
         per_video={},
         first=np.cumsum(length, dtype=np.int32) - length,
         length=length,
@@ -153,17 +163,17 @@ def features(samples: Sequence[Sample], *, definition: str, smoothing: str | Non
     )
 
 
-def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:
-    """Returns the k nearest points of every point, itself first: [F, P, k] indices in 16 bits.
+def per_frame(model: DFuseSmileNet, points: Float[np.ndarray, "frames points 3"]) -> dict[str, Any]:
+    """Returns what a model sees of each frame: its points, their neighbours, and what fused kernels need of these.
 
-    They depend on nothing that is learnt, so each frame's are found once, before training.
+    All but the points depends on nothing that is learnt, so it is found once per frame, before training.
     """
-    neighbours = np.empty((*points.shape[:2], k), np.int16)  # half the size of the largest array on the device
-    for start in range(0, len(points), CHUNK):
-        chunk = points[start : start + CHUNK]
-        padded = np.concatenate([chunk, np.zeros((CHUNK - len(chunk), *points.shape[1:]), points.dtype)])
-        neighbours[start : start + CHUNK] = np.asarray(_nearest(padded, k))[: len(chunk)]
-    return neighbours
+    return {"points": points, **_by_chunks(functools.partial(_lists, model.kernels, model.neighbours), points)}
+
+
+def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:
+    """Returns the k nearest points of every point, itself first: [F, P, k] indices in 16 bits."""
+    return _by_chunks(functools.partial(_lists, "plain", k - 1), points)["neighbours"]
 
 
 def check(config: Mapping) -> None:
@@ -194,6 +204,7 @@ def check_encoder(config: Mapping) -> None:
     neural.check(config)
     checks.one_of(config, "model.variant", VARIANTS)
     checks.one_of(config, "model.dtype", ("float32", "bfloat16"))
+    checks.one_of(config, "model.kernels", (*KERNELS, "auto"))
     model = config["model"]
     counts = ("neighbours", "entry", "curves", "steps", "tokens", "heads", "head_width", "mlp")
     checks.within(config, "model", counts, low=1)
@@ -221,13 +232,12 @@ def example(model: DFuseSmileNet) -> Inputs:
     """Returns the shapes of what `prepare_landmarks` gives for a video of one frame."""
     points = model.points or NUM_LANDMARKS
     precision = jnp.result_type(float)
+    landmarks = jax.ShapeDtypeStruct((2, points, 3), precision)
+    lists = functools.partial(_lists, model.kernels, model.neighbours)
     number: Any = jax.ShapeDtypeStruct((1,), np.int32)
     label: Any = jax.ShapeDtypeStruct((1,), precision)
     return Inputs(
-        per_frame={
-            "points": jax.ShapeDtypeStruct((2, points, 3), precision),
-            "neighbours": jax.ShapeDtypeStruct((2, points, model.neighbours + 1), np.int16),
-        },
+        per_frame={"points": landmarks, **jax.eval_shape(lists, landmarks)},
         per_video={},
         first=number,
         length=number,
@@ -240,6 +250,23 @@ def example_dmarkers() -> Any:
     return jax.ShapeDtypeStruct((1, NUM_DMARKERS), jnp.result_type(float))
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _nearest(points: Array, k: int) -> Array:
-    return nearest(points, k).astype(jnp.int16)
+def _by_chunks(function: Callable[..., Any], frames: np.ndarray) -> Any:
+    """Returns a tree of arrays of all frames, which the function computes for `CHUNK` frames at a time."""
+    chunk = np.zeros((CHUNK, *frames.shape[1:]), frames.dtype)
+    result = jax.tree.map(lambda x: np.empty((len(frames), *x.shape[1:]), x.dtype), jax.eval_shape(function, chunk))
+    for start in range(0, len(frames), CHUNK):
+        part = slice(start, min(start + CHUNK, len(frames)))
+        size = part.stop - start
+        chunk[:size] = frames[part]
+        for whole, rows in zip(jax.tree.leaves(result), jax.tree.leaves(function(chunk)), strict=True):
+            whole[part] = np.asarray(rows)[:size]
+    return result
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _lists(kernels: str, count: int, points: Array) -> dict[str, Any]:
+    """Returns the points' neighbours, themselves first, and with fused kernels the edges to all but the last."""
+    neighbours = nearest(points, count + 1).astype(jnp.int16)  # half the size of the largest array on the device
+    return {"neighbours": neighbours} | (
+        {} if kernels == "plain" else {"incoming": list_incoming(neighbours[..., :-1])}
+    )

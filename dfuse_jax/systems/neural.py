@@ -18,8 +18,6 @@ from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks
 from dfuse_jax.train import Checkpoints, History, Inputs, Network, Optimizer, Progress, Replica, Settings, State, Tuning
 
-FRAMES = 256  # videos are padded to a multiple of so many frames before a prediction: they share what is compiled
-
 
 @dataclasses.dataclass(frozen=True)
 class Neural:
@@ -101,10 +99,14 @@ class Neural:
         (device,) = jax.tree.leaves(fitted)[0].devices()
         replicas = len(jax.tree.leaves(fitted)[0])
         program = _predict(self.network.suited_to(device.platform, replicas), self.settings, device.platform)
-        key = train.random_key(self.tuning)
         videos = np.arange(len(inputs.length), dtype=np.int32)
-        arguments = jax.device_put((_padded(inputs, FRAMES), videos), device)
-        return np.asarray(program(fitted, *arguments, key))
+        key = train.random_key(self.tuning)
+        start = np.asarray(_draw_windows(self.settings, inputs.length, videos, key))
+        # Of the videos only what the windows show, so that videos of any length share what is compiled.
+        windows = train.cut(inputs, start, self.settings.clip_frames)
+        arguments = jax.device_put((windows, np.arange(start.size, dtype=np.int32)), device)
+        probabilities = np.asarray(program(fitted, *arguments, key))
+        return probabilities.reshape(replicas, *start.shape).mean(axis=2)
 
     def epoch_work(self, replicas: Sequence[Replica]) -> tuple[int, int]:
         """Returns the training steps of an epoch, and the clips that it trains on and evaluates."""
@@ -178,7 +180,7 @@ def settings(config: Mapping) -> Settings:
     """Returns the training settings of a config's `train` section."""
     section = config["train"]
     names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer"}
-    optimizer = {**section["optimizer"]}
+    optimizer = {**section["optimizer"], "fused": config["model"].get("kernels") == "fused"}
     if "milestones" in optimizer:
         optimizer["milestones"] = tuple(optimizer["milestones"])
     return Settings(**{name: section[name] for name in names}, optimizer=Optimizer(**optimizer))
@@ -216,19 +218,11 @@ def _make(directory: pathlib.Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
 
 
-def _padded(inputs: Inputs, multiple: int) -> Inputs:
-    """Returns the inputs with frames that no video has, up to a multiple; the last frame stays the one of zeros."""
-
-    def pad(frames: np.ndarray) -> np.ndarray:
-        missing = -len(frames) % multiple
-        blank = np.zeros((missing, *frames.shape[1:]), frames.dtype)
-        return np.concatenate([frames[:-1], blank, frames[-1:]])
-
-    return inputs._replace(per_frame=jax.tree.map(pad, inputs.per_frame))
-
-
 @functools.lru_cache(maxsize=4)
 def _predict(network: Network, settings: Settings, platform: str) -> Callable:
-    """Returns what asks all replicas [R, ...] about videos."""
-    one = functools.partial(train.predict, network, settings)
+    """Returns what asks all replicas [R, ...] about windows that are videos of their own."""
+    one = functools.partial(train.predict, network, dataclasses.replace(settings, eval_windows=1))
     return jax.jit(train.over_replicas(one, stacked=1, platform=platform))
+
+
+_draw_windows = jax.jit(train.draw_windows, static_argnums=0)

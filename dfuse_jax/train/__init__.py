@@ -1,8 +1,8 @@
 """Training of all replicas of a cross-validation at once: it knows arrays, but neither data files nor models."""
 
-from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign, end_to_end
+from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign, cut, end_to_end
 from dfuse_jax.train.checkpoint import Checkpoints
-from dfuse_jax.train.epoch import State, over_replicas, predict
+from dfuse_jax.train.epoch import State, draw_windows, over_replicas, predict
 from dfuse_jax.train.loop import restore_trained, train, trained_shapes
 from dfuse_jax.train.memory import replicas_that_fit
 from dfuse_jax.train.network import Network, cross_entropy
@@ -24,6 +24,8 @@ __all__ = [
     "Tuning",
     "assign",
     "cross_entropy",
+    "cut",
+    "draw_windows",
     "end_to_end",
     "over_replicas",
     "pass_size",

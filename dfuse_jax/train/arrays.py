@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -89,6 +90,26 @@ def end_to_end(videos: Iterable[np.ndarray], *, frames: int, dtype: Any = None) 
     if joined is None or start != frames:
         raise ValueError(f"the videos have {start} frames, expected {frames}, and one video at least.")
     return joined
+
+
+def cut(inputs: Inputs, start: Int[np.ndarray, "videos windows"], frames: int) -> Inputs:
+    """Returns windows of the videos as videos of their own: `frames` frames from each start, all of a video in a row.
+
+    A window beyond its video's end goes on with zeros.
+    """
+    frame = start[..., None] + np.arange(frames)
+    zeros = len(jax.tree.leaves(inputs.per_frame)[0]) - 1
+    index = np.where(frame < inputs.length[:, None, None], inputs.first[:, None, None] + frame, zeros)
+    index = np.append(index, zeros)
+    windows = start.shape[1]
+    count = start.size
+    return Inputs(
+        per_frame=jax.tree.map(lambda x: x[index], inputs.per_frame),
+        per_video=jax.tree.map(lambda x: np.repeat(x, windows, axis=0), inputs.per_video),
+        first=np.arange(count, dtype=np.int32) * frames,
+        length=np.full(count, frames, np.int32),
+        label=np.repeat(inputs.label, windows),
+    )
 
 
 def assign(replicas: Sequence[Replica], tuning: Tuning | Sequence[Tuning]) -> Assignment:

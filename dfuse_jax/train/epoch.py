@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax, random
 from jaxtyping import Array, Bool, Float, Int
 
 from dfuse_jax.train.arrays import Assignment, Inputs
 from dfuse_jax.train.network import Network
-from dfuse_jax.train.tuning import AnyArray, Settings, random_key
+from dfuse_jax.train.tuning import AnyArray, Settings, keep_unless, random_key
 
 # What a replica's random keys are for.
 _INITIALISE, _TRAIN, _EVALUATE = range(3)
@@ -112,11 +111,8 @@ def train_epoch(
         schedule = settings.optimizer.schedule(epoch, number / own_steps)
         rate = replica.tuning.learning_rate * factor * schedule
         key = random.fold_in(steps_key, number)
-        stepped, loss = _step(network, settings, state, replica, inputs, video, rate, key)
         pending = number < own_steps  # a replica with fewer videos than the longest is done earlier
-        with jax.named_scope("optimizer"):  # where what it computes is written
-            state = jax.tree.map(lambda new, old: jnp.where(pending, new, old), stepped, state)
-        return state, jnp.where(pending, loss, 0)
+        return _step(network, settings, state, replica, inputs, video, rate=rate, key=key, pending=pending)
 
     longest = max(replica.train.shape[0] // settings.batch_size, 1)
     state, losses = lax.scan(take_step, state, jnp.arange(longest))
@@ -133,10 +129,6 @@ def predict(
 ) -> Float[Array, " evaluate"]:
     """Returns the probability that each video is spontaneous: the mean over `eval_windows` random clips."""
 
-    def draw_windows(one: Int[AnyArray, ""]) -> Int[Array, " windows"]:
-        shape = (settings.eval_windows,)
-        return random.randint(random.fold_in(key, one), shape, 0, _slack(inputs, one, settings.clip_frames) + 1)
-
     def evaluate(batch: tuple[Array, Array]) -> Float[Array, " batch"]:
         video, start = batch
         clip = clips(inputs, video, start, settings.clip_frames)
@@ -144,12 +136,32 @@ def predict(
         outputs = network.apply(state.variables(), clip, features, train=False, dropout=0.0, rngs=None, mutable=False)
         return jax.nn.sigmoid(outputs.logits)
 
-    start = jax.vmap(draw_windows)(video)
+    start = draw_windows(settings, inputs.length[video], video, key)
     video = jnp.broadcast_to(video[:, None], start.shape)
-    batches = -(-start.size // settings.batch_size)
-    padded = [jnp.resize(x, (batches, settings.batch_size)) for x in (video, start)]  # the last one with repeats
+    size = min(settings.batch_size, start.size)
+    batches = -(-start.size // size)
+    padded = [jnp.resize(x, (batches, size)) for x in (video, start)]  # the last one with repeats
     probabilities = lax.map(evaluate, padded).reshape(-1)[: start.size]
     return jnp.mean(probabilities.reshape(start.shape), axis=1)
+
+
+def draw_windows(
+    settings: Settings, length: Int[AnyArray, " videos"], video: Int[AnyArray, " videos"], key: Array
+) -> Int[Array, "videos windows"]:
+    """Returns the frames at which the `eval_windows` random clips of each video begin.
+
+    Args:
+        settings: for their number and length.
+        length: of each video, frames.
+        video: the videos' numbers, from which, with the key, the windows follow.
+        key: random.
+    """
+
+    def draw(video: Int[AnyArray, ""], length: Int[AnyArray, ""]) -> Int[Array, " windows"]:
+        shape = (settings.eval_windows,)
+        return random.randint(random.fold_in(key, video), shape, 0, _slack(length, settings.clip_frames) + 1)
+
+    return jax.vmap(draw)(video, length)
 
 
 def clips(inputs: Inputs, video: Int[Array, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
@@ -206,15 +218,15 @@ def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
     return replica.train[jnp.argsort(jnp.where(counts, draw, jnp.inf))]
 
 
-def _slack(inputs: Inputs, video: AnyArray, frames: int) -> Array:
+def _slack(length: AnyArray, frames: int) -> Array:
     """Returns by how many frames a clip can be moved within its video."""
-    return jnp.maximum(inputs.length[video] - frames, 0)
+    return jnp.maximum(length - frames, 0)
 
 
-def _step(network, settings, state, replica, inputs, video, rate, key) -> tuple[State, Float[Array, ""]]:
-    """Takes one training step on one random clip of each video [B]; returns the new state and the loss."""
+def _step(network, settings, state, replica, inputs, video, *, rate, key, pending) -> tuple[State, Float[Array, ""]]:
+    """Takes a training step, if pending, on one random clip of each video [B]; returns the state and the loss."""
     window_key, dropout_key = random.split(key)
-    start = random.randint(window_key, video.shape, 0, _slack(inputs, video, settings.clip_frames) + 1)
+    start = random.randint(window_key, video.shape, 0, _slack(inputs.length[video], settings.clip_frames) + 1)
     clip = clips(inputs, video, start, settings.clip_frames)
     features = state.standardise(jax.tree.map(lambda x: x[video], inputs.per_video))
 
@@ -232,7 +244,13 @@ def _step(network, settings, state, replica, inputs, video, rate, key) -> tuple[
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     with jax.named_scope("optimizer"):
-        optimizer = settings.optimizer.transformation(replica.tuning.weight_decay)
-        direction, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, jax.tree.map(lambda x: -rate * x, direction))
-    return state._replace(params=params, collections=dict(collections), optimizer=optimizer_state), loss
+        params, optimizer = settings.optimizer.step(
+            gradient,
+            state.optimizer,
+            state.params,
+            rate=rate,
+            weight_decay=replica.tuning.weight_decay,
+            pending=pending,
+        )
+        collections = keep_unless(pending, dict(collections), state.collections)
+    return state._replace(params=params, collections=collections, optimizer=optimizer), jnp.where(pending, loss, 0)

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 OPTIMIZERS = ("adamw", "sgd")
 AnyArray = Array | np.ndarray  # on a device or on the host
@@ -57,6 +57,7 @@ class Optimizer:
         warmup_factor: see `warmup_epochs`.
         milestones: epochs from which on the rate is multiplied by `milestone_factor`, once more at each.
         milestone_factor: see `milestones`.
+        fused: whether "adamw" updates all parameters in a few kernels, as a GPU best does.
     """
 
     name: str = "adamw"
@@ -65,6 +66,7 @@ class Optimizer:
     warmup_factor: float = 1e-5
     milestones: tuple[int, ...] = ()
     milestone_factor: float = 0.1
+    fused: bool = False
 
     def __post_init__(self):
         if self.name not in OPTIMIZERS:
@@ -76,6 +78,39 @@ class Optimizer:
         if self.name == "sgd":
             return optax.chain(decay, optax.trace(decay=self.momentum))
         return optax.chain(optax.scale_by_adam(), decay)
+
+    def step(
+        self,
+        gradient: Any,
+        state: Any,
+        params: Any,
+        *,
+        rate: Float[Array, ""],
+        weight_decay: Float[Array, ""],
+        pending: Bool[Array, ""],
+    ) -> tuple[Any, Any]:
+        """Takes a step, or none.
+
+        Args:
+            gradient: of the parameters.
+            state: of the optimiser, as `transformation` initialises it.
+            params: the parameters.
+            rate: learning rate.
+            weight_decay: as for `transformation`.
+            pending: whether there is a step to take; if not, nothing changes.
+
+        Returns:
+            The new parameters and the new state.
+        """
+        if self.fused and self.name == "adamw":
+            from dfuse_jax.train import adamw  # imports Pallas, which no CPU needs
+
+            adam, decay = state
+            params, adam = adamw.update(gradient, adam, params, rate=rate, weight_decay=weight_decay, pending=pending)
+            return params, (adam, decay)
+        direction, stepped = self.transformation(weight_decay).update(gradient, state, params)
+        moved = optax.apply_updates(params, jax.tree.map(lambda x: -rate * x, direction))
+        return keep_unless(pending, (moved, stepped), (params, state))
 
     def schedule(self, epoch: Int[AnyArray, ""], progress: Float[AnyArray, ""] | float) -> Float[Array, ""]:
         """Returns the factor of the learning rate, `progress` (0 to 1) of the way through an epoch (counted from 0)."""
@@ -104,6 +139,11 @@ class Settings:
     clip_frames: int = 16
     eval_windows: int = 5
     optimizer: Optimizer = Optimizer()
+
+
+def keep_unless(pending: Bool[Array, ""], new: Any, old: Any) -> Any:
+    """Returns a new tree where something was pending, else the old one."""
+    return jax.tree.map(lambda new, old: jnp.where(pending, new, old), new, old)
 
 
 def random_key(tuning: Tuning, *numbers: Int[AnyArray, ""] | int) -> jax.Array:

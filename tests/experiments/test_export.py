@@ -85,6 +85,29 @@ def test_an_exported_model_predicts_what_it_did_in_its_run(trained, tmp_path, wa
     assert (exported.name, exported.note) == (trained.name, trained.note)
 
 
+@pytest.mark.parametrize(
+    ("count", "models"),
+    [
+        (1, [(1, 1)]),
+        (2, [(1, 1), (2, 2)]),
+        (3, [(1, 1), (1, 2), (1, 3)]),
+        (4, [(1, 1), (1, 3), (2, 1), (2, 2)]),
+        (6, [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]),
+    ],
+)
+def test_some_models_are_spread_over_the_folds_and_predict_what_they_did(trained, count, models):
+    some = trained.some(count)
+    assert list(some.models) == models
+    columns = [trained.models.index(model) for model in models]
+    assert_same_bits(predictions(some), predictions(trained)[:, columns])
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_more_models_than_there_are_cannot_be_asked(trained, count):
+    with pytest.raises(UserError, match="has 6 models, so one can ask 1 to 6"):
+        trained.some(count)
+
+
 def test_the_models_of_a_run_are_numbered_as_its_results_are(run, trained):
     """Without windows to draw, by the predictions that the run has written."""
     assert trained.models == ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3))
@@ -110,6 +133,27 @@ def draw_models(recipe, seed):
     shapes = train.trained_shapes(system.network, system.settings, system.example)
     state = jax.tree_util.tree_map_with_path(draw, shapes)
     return Trained(compute_results(outcome(config=config.to_dict())), ((1, 1), (1, 2)), system, state)
+
+
+def test_a_second_video_of_another_length_compiles_nothing():
+    trained = draw_models(film, seed=3)
+    compiled = []
+
+    def listen(name, _, **fields):
+        if "backend_compile" in name:
+            compiled.append(fields["fun_name"])
+
+    long = np.concatenate([SMILES[0].landmarks] * 4)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        trained.predict(SMILES[0])
+        assert len(compiled) >= 2
+        compiled.clear()
+        for landmarks in (long, long[:77]):
+            trained.predict(dataclasses.replace(SMILES[0], landmarks=landmarks))
+        assert not compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.mark.parametrize(("recipe", "seed"), [(film, 7), (token_attention, 11)])

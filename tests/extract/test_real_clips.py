@@ -52,6 +52,28 @@ def test_so_it_does_behind_a_hand_and_in_grief():
     assert correlation(extract_landmarks(real_clip("WolfgangLanger_Pexels.mp4")), "robust") > 0.98
 
 
+def find_smiles(sample):
+    """[N, 2]: the frames at which the smiles that are found begin and end."""
+    lip = dmarkers.signals(sample.landmarks, aspect=sample.aspect, definition="robust").mean[2]
+    found = dmarkers.find_smiles(lip, sample.fps)
+    return np.stack([found.begin, found.end], axis=1)[np.asarray(found.complete)]
+
+
+def test_a_clip_of_one_smile_has_one(single_face):
+    ((begin, end),) = find_smiles(single_face)
+    assert 13 <= begin <= 18 and 67 <= end <= 71
+
+
+@pytest.mark.slow
+def test_the_smiles_of_a_conversation_are_found():
+    """A viewer knows seven; the five others that are found look like smiles as well, of closed lips or half a mouth."""
+    smiles = find_smiles(extract_landmarks(real_clip("franck.mp4"), pixel_aspect=16 / 15))
+    known = [(60, 60), (2052, 2146), (2640, 2640), (2768, 2768), (3830, 3830), (4030, 4030), (4360, 4360)]
+    covers = np.array([[begin <= first and last <= end for first, last in known] for begin, end in smiles])
+    assert covers.any(axis=0).all()
+    assert (~covers.any(axis=1)).sum() <= 8
+
+
 @pytest.mark.parametrize("name", ["face_noface.mov", "no_face.mp4"])
 def test_a_video_without_the_face_is_refused(name):
     with pytest.raises(UserError, match="no face found in"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from witness import replica
 
-from dfuse_jax.train import Tuning, assign, end_to_end
+from dfuse_jax.train import Inputs, Tuning, assign, cut, end_to_end
 
 
 def test_videos_lie_end_to_end_and_a_frame_of_zeros_comes_last():
@@ -18,6 +18,20 @@ def test_videos_lie_end_to_end_and_a_frame_of_zeros_comes_last():
 def test_another_number_of_frames_is_refused(videos):
     with pytest.raises(ValueError, match=f"{2 * len(videos)} frames, expected 3"):
         end_to_end(videos, frames=3)
+
+
+def test_windows_are_cut_out_as_videos_and_go_on_with_zeros():
+    frames = np.array([10, 11, 12, 20, 21, 0])[:, None]
+    inputs = Inputs(
+        {"x": frames}, {"y": np.array([5.0, 6.0])}, np.array([0, 3]), np.array([3, 2]), np.array([1.0, 0.0])
+    )
+    windows = cut(inputs, np.array([[0, 1], [0, 0]]), 2)
+    np.testing.assert_array_equal(windows.per_frame["x"][:, 0], [10, 11, 11, 12, 20, 21, 20, 21, 0])
+    np.testing.assert_array_equal(windows.per_video["y"], [5, 5, 6, 6])
+    np.testing.assert_array_equal((windows.first, windows.length), [[0, 2, 4, 6], [2, 2, 2, 2]])
+    np.testing.assert_array_equal(windows.label, [1, 1, 0, 0])
+    beyond = cut(inputs, np.array([[1], [0]]), 3)
+    np.testing.assert_array_equal(beyond.per_frame["x"][:, 0], [11, 12, 0, 20, 21, 0, 0])
 
 
 def test_replicas_are_stacked_and_padded_by_their_first_video():

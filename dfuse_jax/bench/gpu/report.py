@@ -56,6 +56,12 @@ def run(
     say(f"{config['name']} on {devices} x {gpu.name}, {gpu.memory / 1e9:.0f} GB at {gpu.bandwidth / 1e12:.2f} TB/s.")
     say(PROJECTION)
     say(f"On each device lie {size.videos:,} videos of about {FRAMES} frames.")
+    kernels = config["model"].get("kernels")
+    if kernels == "auto":  # which is faster no compiler knows; on a GPU the fused ones are meant to be
+        kernels = "fused"
+        config = {**config, "model": {**config["model"], "kernels": kernels}}
+    if kernels:
+        say(f"The network's kernels are {kernels}.")
     rows = []
     for dtype in offered:
         system = _system({**config, "model": {**config["model"], "dtype": dtype}})
@@ -67,7 +73,8 @@ def run(
                 row |= figures(compiled, gpu, number, parts, operations_per_s=gpu.operations[dtype])
                 rows.append(row)
                 say("\n" + describe(row, gpu))
-    result = {"note": PROJECTION, "recipe": config["name"], "gpu": gpu.name, "devices": devices, **size._asdict()}
+    result = {"note": PROJECTION, "recipe": config["name"], "gpu": gpu.name, "devices": devices, "kernels": kernels}
+    result |= size._asdict()
     result["rows"] = rows
     if source in VIDEOS:
         result["protocols"] = [protocol for dtype in offered if (protocol := _protocol(config, rows, dtype, devices))]

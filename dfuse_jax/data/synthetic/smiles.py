@@ -71,7 +71,7 @@ IMAGE_SIZES = ((640, 480), (720, 576), (1920, 1080))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Person:
+class Person:
     """A subject.
 
     Attributes:
@@ -116,11 +116,11 @@ def generate(
             "videos >= 0, subjects >= 1, 1 <= fewest frames <= most frames and a frame rate."
         )
     count = min(subjects, (videos + 1) // 2)
-    people = [_make_person(np.random.default_rng([seed, 0, i]), fps) for i in range(count)]
+    people = [make_person(np.random.default_rng([seed, 0, i]), fps) for i in range(count)]
     return [_make_sample(i, people, seed=seed, frames=frames, difference=difference) for i in range(videos)]
 
 
-def _make_sample(i: int, people: Sequence[_Person], *, seed: int, frames: tuple[int, int], difference: float) -> Sample:
+def _make_sample(i: int, people: Sequence[Person], *, seed: int, frames: tuple[int, int], difference: float) -> Sample:
     """Makes video i: the label alternates, the subject changes after every pair."""
     pair, label = i // 2, 1 - i % 2
     turn, subject = divmod(pair, len(people))
@@ -140,10 +140,10 @@ def _make_sample(i: int, people: Sequence[_Person], *, seed: int, frames: tuple[
     return dataclasses.replace(sample, chip_source=DrawnChips(sample))
 
 
-def _make_person(rng: np.random.Generator, fps: Sequence[float]) -> _Person:
+def make_person(rng: np.random.Generator, fps: Sequence[float]) -> Person:
     face = neutral_face() * rng.normal(1, 0.04, 3).astype(np.float32)
     face = face + modes(rng, face, count=8, size=0.02).sum(axis=0)
-    return _Person(
+    return Person(
         face=face,
         muscles=muscles(face),
         habits=rng.standard_normal(len(TRAITS)),
@@ -171,7 +171,7 @@ def _draw_traits(rng: np.random.Generator, habits: Float[np.ndarray, "9"], direc
 
 
 def _record(
-    rng: np.random.Generator, person: _Person, traits: dict[str, float], length: int
+    rng: np.random.Generator, person: Person, traits: dict[str, float], length: int
 ) -> Float32[np.ndarray, "frames 478 3"]:
     """Returns the landmarks of one smile in MediaPipe's coordinates: the face moves, is tracked and filmed."""
     seconds = np.arange(length) / person.camera.fps
@@ -193,7 +193,7 @@ def _contractions(
 
     cheek = traits["cheek"] * delayed(rng.uniform(0, 0.1))
     squint = np.minimum(traits["lids"] * delayed(rng.uniform(0, 0.15)), 0.8)
-    lids = np.maximum(squint[:, None] + WANDER * slow_curves(rng, seconds, 2), _blinks(rng, seconds)[:, None])
+    lids = np.maximum(squint[:, None] + WANDER * slow_curves(rng, seconds, 2), blinks(rng, seconds)[:, None])
     jaw = rng.uniform(0, 0.6) * smile**2
     tilt = rng.choice((-1, 1)) * min(traits["asymmetry"], 0.5)
     right, left = 1 + tilt, 1 - tilt
@@ -216,15 +216,15 @@ def _rise_and_fall(
     rising = rising + min(traits["pause"], 0.95) * np.sin(2 * np.pi * rising) / (2 * np.pi)
     swell = min(traits["swell"], 0.5) * np.sin(np.pi * rng.poisson(traits["peaks"]) * apex) ** 2
     rest = rng.uniform(0, 0.3)  # people often stop smiling only partly
-    return _smoothstep(rising) * (1 - swell) * (1 - (1 - rest) * _smoothstep(falling))
+    return smoothstep(rising) * (1 - swell) * (1 - (1 - rest) * smoothstep(falling))
 
 
-def _smoothstep(x: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+def smoothstep(x: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
     """Goes from 0 to 1, level at both ends; from 20% to 80% in 0.43 of the time."""
     return x**2 * (3 - 2 * x)
 
 
-def _blinks(rng: np.random.Generator, seconds: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+def blinks(rng: np.random.Generator, seconds: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
     """Returns how far blinks close the eyes, in [0, 1]; one in three seconds."""
     count = rng.poisson(seconds[-1] / 3)
     moments, durations = rng.uniform(0, seconds[-1], count), rng.uniform(0.06, 0.1, count)

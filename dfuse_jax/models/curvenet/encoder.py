@@ -7,7 +7,7 @@ import flax.linen as nn
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-from dfuse_jax.models.cloud import Cloud, edge_moments, feature_moments, map_frames
+from dfuse_jax.models.cloud import Cloud, Incoming, edge_moments, feature_moments, list_incoming, map_frames
 from dfuse_jax.models.curvenet.curves import CurveAggregation, CurveGrouping
 from dfuse_jax.models.curvenet.lpfa import LPFA, Entry
 from dfuse_jax.models.layers import Dropout, Kernel, leaky_relu
@@ -24,6 +24,7 @@ class CIC(nn.Module):
         steps: points in a curve.
         variant: "paper" or "authors", see `curves.momentum_weights`.
         frames_at_once: see `map_frames`.
+        kernels: "plain" or "fused".
     """
 
     features: int
@@ -32,6 +33,7 @@ class CIC(nn.Module):
     steps: int
     variant: str
     frames_at_once: int | None
+    kernels: str
 
     @nn.compact
     def __call__(
@@ -53,7 +55,7 @@ class CIC(nn.Module):
         )
         curves = grouping(y, cloud.neighbours[..., 1:], train)
         y = CurveAggregation(frames_at_once=frames_at_once, name="aggregation")(y, curves, train)
-        y = LPFA(frames_at_once=frames_at_once, name="lpfa")(y, cloud, train)
+        y = LPFA(frames_at_once=frames_at_once, kernels=self.kernels, name="lpfa")(y, cloud, train)
 
         y_moments = feature_moments(y, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(self.features, name="expand")(y.shape[-1])
@@ -76,6 +78,7 @@ class CurveNet(nn.Module):
         dropout: rate after the last layer.
         variant: "paper" or "authors", see `curves.momentum_weights`.
         frames_at_once: see `map_frames`.
+        kernels: "plain" or "fused".
         dtype: precision to compute in; None: that of the points.
     """
 
@@ -86,6 +89,7 @@ class CurveNet(nn.Module):
     dropout: float | Float[Array, ""]
     variant: str
     frames_at_once: int | None = None
+    kernels: str = "plain"
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -94,11 +98,21 @@ class CurveNet(nn.Module):
         points: Float[Array, "frames points 3"],
         neighbours: Int[Array, "frames points neighbours+1"],
         train: bool,
+        incoming: Incoming | None = None,
     ) -> Float[Array, "frames points width"]:
-        """Returns the points' features."""
+        """Returns the points' features.
+
+        Args:
+            points: of every frame.
+            neighbours: of every point, itself first.
+            train: whether batch statistics are taken.
+            incoming: what `list_incoming` gives for all neighbours but the last, if it is known already.
+        """
         frames_at_once = self.frames_at_once
         moments = edge_moments(points, neighbours[..., :-1], frames_at_once=frames_at_once) if train else None
-        cloud = Cloud(points, neighbours, moments)
+        if incoming is None and self.kernels == "fused":
+            incoming = list_incoming(neighbours[..., :-1])
+        cloud = Cloud(points, neighbours, moments, incoming)
         x = Entry(width=self.entry, frames_at_once=frames_at_once, dtype=self.dtype, name="entry")(cloud, train)
         for number, (features, bottleneck) in enumerate(self.blocks):
             block = CIC(
@@ -108,6 +122,7 @@ class CurveNet(nn.Module):
                 steps=self.steps,
                 variant=self.variant,
                 frames_at_once=frames_at_once,
+                kernels=self.kernels,
                 name=f"cic_{number}",
             )
             x = block(x, cloud, train)

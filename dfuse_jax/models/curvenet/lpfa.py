@@ -6,12 +6,14 @@ norm. Here no edge meets that map, for it is a sum of a part of the point and a 
     [p_i, p_j, p_j - p_i] W = p_i (W_1 + W_2) + (p_j - p_i) (W_2 + W_3) = p_i (W_1 - W_3) + p_j (W_2 + W_3).
 """
 
+from typing import cast
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from dfuse_jax.models.cloud import Cloud, gather, map_frames, row_moments
+from dfuse_jax.models.cloud import Cloud, Incoming, gather, map_frames, row_moments
 from dfuse_jax.models.layers import Kernel, at_least_float32, expand, leaky_relu, precise_matmul
 from dfuse_jax.models.norms import BatchNorm
 
@@ -48,9 +50,11 @@ class LPFA(nn.Module):
 
     Attributes:
         frames_at_once: see `map_frames`.
+        kernels: "plain" or "fused".
     """
 
     frames_at_once: int | None
+    kernels: str
 
     @nn.compact
     def __call__(
@@ -66,8 +70,17 @@ class LPFA(nn.Module):
             return leaky_relu(gather(neighbour_part, neighbours) + point_part[:, :, None]).astype(x.dtype)
 
         parts = (at_least_float32(x) + neighbour_part, point_part - at_least_float32(x), cloud.neighbours[..., :-1])
+        kernel, norm = Kernel(width, name="mlp")(width), BatchNorm(name="mlp_norm")
+        if self.kernels == "fused":
+            from dfuse_jax.models.kernels import lpfa  # imports Pallas, which the plain version does not need
+
+            whole = lpfa.Edges(parts[0], parts[1], cloud.neighbours, cast(Incoming, cloud.incoming))
+            y, state = lpfa.aggregate(whole, kernel, norm.state(width), dtype=x.dtype, train=train)
+            if train:
+                norm.store(state)
+            return y
         moments = row_moments(edges, *parts, frames_at_once=self.frames_at_once) if train else None
-        mlp = BatchNorm(name="mlp_norm").fold(Kernel(width, name="mlp")(width), moments).astype(x.dtype)
+        mlp = norm.fold(kernel, moments).astype(x.dtype)
 
         def aggregate(*parts):
             return jnp.mean(leaky_relu(mlp(edges(*parts))), axis=-2)
