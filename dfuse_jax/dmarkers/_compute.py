@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from dfuse_jax.dmarkers._checks import put_number
 from dfuse_jax.dmarkers._definitions import DEFINITIONS, SMOOTHERS, check_options
+from dfuse_jax.dmarkers._features import run_features
 from dfuse_jax.dmarkers._phases import Ends, shares
 from dfuse_jax.dmarkers._points import check_shape, to_points
 from dfuse_jax.dmarkers._pose import metric, pose, positive
@@ -208,6 +209,26 @@ def compute(
         definition=definition,
         smoothing=smoothing,
     )
+
+
+def describe(curves: Signals, fps: ArrayLike, *, length: ArrayLike | None = None) -> Float[Array, "3 3 25"]:
+    """Computes Table 2 of any three signals, in the phases of the third one, as the definition `paper` does.
+
+    Args:
+        curves: [3, T] each; `mean[2]` gives the phases, the longest rise and the longest fall.
+        fps: frames per second.
+        length: the first `length` frames count (default: all T).
+
+    Returns:
+        [signal, phase, value], the values in the order of VALUES.
+    """
+    frames = curves.mean.shape[-1]
+    return run_features(curves, frames if length is None else length, positive(jnp.asarray(fps), curves.mean.dtype))
+
+
+def smooth(curve: Float[Array, "... frames"], *, length: ArrayLike | None = None) -> Float[Array, "... frames"]:
+    """Smooths signals by 4253H, twice (Velleman 1980), over their first `length` frames (default: all)."""
+    return SMOOTHERS["4253H"](curve, curve.shape[-1] if length is None else length)
 
 
 @functools.partial(jax.jit, static_argnames=("definition", "smoothing"))

@@ -84,6 +84,9 @@ _builders: dict[str, str | Callable[[Mapping], System]] = {
     "landmark_vit": "dfuse_jax.systems.landmark_vit",
     "p4transformer": "dfuse_jax.systems.p4transformer",
     "pstnet": "dfuse_jax.systems.pstnet",
+    "cohn04": "dfuse_jax.systems.cohn04",
+    "dibeklioglu10": "dfuse_jax.systems.dibeklioglu10",
+    "dibeklioglu15": "dfuse_jax.systems.dibeklioglu15",
 }
 
 
