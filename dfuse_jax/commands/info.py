@@ -33,6 +33,8 @@ CORE = (
     "ml_collections",
     "absl-py",
     "scikit-learn",
+    "skops",
+    "joblib",
     "scipy",
     "matplotlib",
     "tqdm",

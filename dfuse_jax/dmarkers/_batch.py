@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.dmarkers._compute import compiled_features
 from dfuse_jax.dmarkers._definitions import check_options
 from dfuse_jax.dmarkers._points import LANDMARKS, check_shape, select
@@ -57,8 +56,7 @@ def compute_batch(
     """
     check_options(definition=definition, smoothing=smoothing)
     program = functools.partial(compute_padded, definition=definition, smoothing=smoothing)
-    features = map_batch(program, sequences, fps, aspect=aspect)
-    return np.zeros((0, NUM_DMARKERS), jax.dtypes.canonicalize_dtype(float)) if features is None else features
+    return map_batch(program, sequences, fps, aspect=aspect)
 
 
 def map_batch(
@@ -67,7 +65,7 @@ def map_batch(
     fps: Float[ArrayLike, "*sequences"],
     *,
     aspect: Float[ArrayLike, "*sequences"] = 1.0,
-) -> Float[np.ndarray, "sequences ..."] | None:
+) -> Float[np.ndarray, "sequences ..."]:
     """Calls a compiled program with many sequences of any lengths, padded to few shapes.
 
     Args:
@@ -78,7 +76,7 @@ def map_batch(
         aspect: image height / width, one number or one for each sequence.
 
     Returns:
-        [N, ...], what the program returns for each sequence; None of no sequences.
+        [N, ...], what the program returns for each sequence.
 
     Raises:
         ValueError: for a wrong shape, which names the sequence; for fps or aspect of another number.
@@ -100,6 +98,9 @@ def map_batch(
             if results is None:
                 results = np.zeros((len(points), *result.shape[1:]), result.dtype)
             results[chosen] = result[: len(chosen)]
+    if results is None:  # no sequences
+        shapes = jax.eval_shape(program, np.zeros((1, CLIP, len(LANDMARKS), 3), dtype), *np.ones((3, 1), dtype))
+        results = np.zeros((0, *shapes.shape[1:]), shapes.dtype)
     return results
 
 

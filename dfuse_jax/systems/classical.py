@@ -1,4 +1,4 @@
-"""Systems without a network: a vector of features a video, and a scikit-learn classifier.
+"""Systems without a network: features of whole videos, and a classifier of the kind of scikit-learn's.
 
 Everything is fitted inside the training fold. What has to be chosen there, such as a number of features or a cost, is
 chosen by an inner cross-validation that keeps subjects apart and is scored by balanced accuracy. There are no epochs,
@@ -8,6 +8,7 @@ so the videos that would choose one train as well: `validated`, `final` and `pee
 import dataclasses
 import hashlib
 import pathlib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,35 +16,39 @@ import joblib
 import numpy as np
 import skops.io
 from jaxtyping import Float, Int
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dfuse_jax import dmarkers
 from dfuse_jax.data.dataset import list_subjects
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 from dfuse_jax.samples import Sample
+from dfuse_jax.systems.search import Split
 from dfuse_jax.train import History, Inputs, Progress, Replica
 
-INNER_FOLDS, FEW, FOLDS_OF_FEW = 5, 15, 3  # of the inner cross-validation; fewer if a class has under FEW videos
+INNER_FOLDS = 5
+FEW, FOLDS_OF_FEW = 15, 3  # inner folds if a class has fewer videos than FEW
 SUFFIX = ".skops"
-
-Split = tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Classical:
-    """A classifier on features, as a system.
+    """A classifier of whole-video features, as a system.
 
     Attributes:
         name: of the system.
-        features: computes [V, F] of V videos; whole-video features, in the order that the classifier expects.
-        classifier: returns an unfitted scikit-learn classifier that chooses among its settings by the inner splits.
-        trusted: names of the types of our own that a fitted classifier holds.
+        features: computes the features of videos, an array [V, ...].
+        learn: fits a classifier to features, labels (0 and 1) and the splits of an inner cross-validation; it has
+            `classes_` and `predict_proba`.
+        trusted: names of the types that a fitted classifier holds and that skops does not know.
     """
 
     name: str
-    features: Callable[[Sequence[Sample]], Float[np.ndarray, "videos features"]]
-    classifier: Callable[[list[Split]], Any]
+    features: Callable[[Sequence[Sample]], Float[np.ndarray, "videos ..."]]
+    learn: Callable[[np.ndarray, Int[np.ndarray, " videos"], list[Split]], Any]
     trusted: tuple[str, ...] = ()
 
     def inputs(self, samples: Sequence[Sample]) -> Inputs:
@@ -95,7 +100,10 @@ class Classical:
     def _fit_all(self, inputs: Inputs, replicas: dict[pathlib.Path, Replica], directory: pathlib.Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         jobs = [joblib.delayed(self._fit_one)(inputs, one, path) for path, one in replicas.items() if not path.exists()]
-        joblib.Parallel(n_jobs=-1, prefer="threads")(jobs)  # they compute outside the interpreter's lock
+        with warnings.catch_warnings():
+            # Settings at which a solver does not converge are tried and lose; threads share the filters.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            joblib.Parallel(n_jobs=-1, prefer="threads")(jobs)  # they compute outside the interpreter's lock
         with atomic(directory / "replicas.txt") as file:
             file.writelines(f"{path.name}\n" for path in replicas)
 
@@ -103,8 +111,10 @@ class Classical:
         videos = _training_videos(replica)
         features, labels = inputs.per_video["features"][videos], np.asarray(inputs.label[videos], int)
         splits = inner_splits(labels, inputs.per_video["subject"][videos])
-        fitted = self.classifier(splits).fit(features, labels)
-        fitted = getattr(fitted, "best_estimator_", fitted)  # of a search that only matters here
+        if (features == features[0]).all():  # there is nothing to learn, and many classifiers divide by a variance
+            fitted = DummyClassifier(strategy="prior").fit(features, labels)
+        else:
+            fitted = self.learn(features, labels, splits)
         with atomic(path, "wb") as file:
             file.write(skops.io.dumps(fitted))
 
@@ -113,6 +123,16 @@ class Classical:
             return skops.io.load(path, trusted=list(self.trusted))
         except Exception as error:  # zip, JSON, types that are not trusted: a damaged file has many ways to fail
             raise UserError(f"{path}: cannot be read ({error}). Delete it and run again.") from error
+
+
+def map_samples(program: Callable, samples: Sequence[Sample]) -> Float[np.ndarray, "videos ..."]:
+    """Returns what a compiled program, see `dmarkers.map_batch`, computes of each video."""
+    return dmarkers.map_batch(
+        program,
+        (sample.landmarks for sample in samples),
+        [sample.fps for sample in samples],
+        aspect=[sample.aspect for sample in samples],
+    )
 
 
 def inner_splits(labels: Int[np.ndarray, " videos"], subjects: Int[np.ndarray, " videos"]) -> list[Split]:

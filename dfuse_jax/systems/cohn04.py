@@ -19,7 +19,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from dfuse_jax import dmarkers
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks
-from dfuse_jax.systems.classical import Classical, Split
+from dfuse_jax.systems.classical import Classical, map_samples
+from dfuse_jax.systems.search import Split
 
 NAME = "cohn04"
 SIDES = ("mean", "right")
@@ -32,18 +33,12 @@ def build(config: Mapping) -> Classical:
     checks.one_of(config, "model.side", SIDES)
     checks.one_of(config, "model.features", tuple(FEATURES))
     side, columns = config["model"]["side"], list(FEATURES[config["model"]["features"]])
-    return Classical(NAME, features=lambda samples: timings(samples, side)[:, columns], classifier=_discriminant)
+    return Classical(NAME, features=lambda samples: timings(samples, side)[:, columns], learn=_discriminant)
 
 
 def timings(samples: Sequence[Sample], side: str = "mean") -> Float[np.ndarray, "videos 4"]:
     """Returns amplitude, duration [s], mean speed [1/s] and peak speed [1/s] of the onset of each video's smile."""
-    values = dmarkers.map_batch(
-        _PROGRAMS[side],
-        (sample.landmarks for sample in samples),
-        [sample.fps for sample in samples],
-        aspect=[sample.aspect for sample in samples],
-    )
-    return np.zeros((0, 4)) if values is None else values
+    return map_samples(_PROGRAMS[side], samples)
 
 
 def timing(lip: Float[Array, " frames"], fps: Float[Array, ""], length: Int[Array, ""]) -> Float[Array, "4"]:
@@ -71,6 +66,6 @@ def _timing_of(side: str):
 _PROGRAMS = {side: _timing_of(side) for side in SIDES}
 
 
-def _discriminant(splits: list[Split]) -> LinearDiscriminantAnalysis:
+def _discriminant(features: np.ndarray, labels: np.ndarray, splits: list[Split]) -> LinearDiscriminantAnalysis:
     del splits  # nothing is chosen
-    return LinearDiscriminantAnalysis()
+    return LinearDiscriminantAnalysis().fit(features, labels)

@@ -1,8 +1,9 @@
 """Dibeklioglu, Valenti, Salah and Gevers 2010: the movement of the eyelids.
 
-What is known: distances and angles of the eyelids were used; hidden Markov models, nearest neighbours and naive Bayes
-were compared. The features are our reading: Table 2 of the eye signal (eq. 6) and of the lids' angle, smoothed by
-4253H, in the phases of the lip corners; mRMR chooses among them.
+What is known: distances and angles of the eyelids were used; naive Bayes, nearest neighbours and hidden Markov models
+were compared. The features are our reading: the eye signal of the D-Markers (eq. 6) and the lids' angle, smoothed by
+4253H. Naive Bayes and nearest neighbours take the values of Table 2 in the phases of the lip corners, or of the whole
+video, among which mRMR chooses; the Markov models take the two signals and their speeds, frame by frame.
 
 H. Dibeklioglu, R. Valenti, A. A. Salah and T. Gevers, "Eyes do not lie: spontaneous versus posed smiles", ACM
 Multimedia (2010).
@@ -10,52 +11,66 @@ Multimedia (2010).
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
 from dfuse_jax import dmarkers
 from dfuse_jax.samples import Sample
-from dfuse_jax.systems import checks
-from dfuse_jax.systems.classical import Classical, Split
-from dfuse_jax.systems.mrmr import MRMR
-from dfuse_jax.systems.search import choose
+from dfuse_jax.systems import checks, hmm
+from dfuse_jax.systems.classical import Classical, map_samples
+from dfuse_jax.systems.search import Split, choose
 
 NAME = "dibeklioglu10"
+CLASSIFIERS = {
+    "naive_bayes": (GaussianNB(), {}),
+    "neighbours": (KNeighborsClassifier(algorithm="brute"), {"n_neighbors": (1, 3, 5, 7, 9)}),
+}
+HMM = "hmm"
+SEGMENTS = ("phases", "whole")
+COUNTS = (5, 10, 20)
+TRUSTED = ("dfuse_jax.systems.mrmr.MRMR", "dfuse_jax.systems.hmm.Classifier", "dfuse_jax.systems.hmm.Model")
+FRAMES = 128  # videos are padded to a multiple of so many for the Markov models
 EYE, LIP = dmarkers.REGIONS.index("eye"), dmarkers.REGIONS.index("lip")
 # Rows of Table 1: outer corner, lid and inner corner of the right and of the left eye.
 RIGHT, LEFT = (0, 1, 2), (5, 4, 3)
-CLASSIFIERS = {
-    "naive_bayes": (GaussianNB(), {}),
-    "neighbours": (KNeighborsClassifier(), {"kneighborsclassifier__n_neighbors": (1, 3, 5, 7, 9)}),
-}
-COUNTS = (5, 10, 20)
-TRUSTED = ("dfuse_jax.systems.mrmr.MRMR",)
 
 
 def build(config: Mapping) -> Classical:
     """Returns the system of a config; raises UserError for a field of its section `model` that cannot be."""
-    checks.one_of(config, "model.classifier", tuple(CLASSIFIERS))
-    classifier = functools.partial(_classifier, config["model"]["classifier"])
-    return Classical(NAME, features=lid_features, classifier=classifier, trusted=TRUSTED)
-
-
-def lid_features(samples: Sequence[Sample]) -> Float[np.ndarray, "videos 150"]:
-    """Returns Table 2 of the eye signal and of the lids' angle, for onset, apex and offset, of each video."""
-    values = dmarkers.map_batch(
-        _program,
-        (sample.landmarks for sample in samples),
-        [sample.fps for sample in samples],
-        aspect=[sample.aspect for sample in samples],
+    checks.one_of(config, "model.classifier", (*CLASSIFIERS, HMM))
+    checks.one_of(config, "model.segment", SEGMENTS)
+    name = config["model"]["classifier"]
+    if name == HMM:
+        return Classical(NAME, features=lid_movements, learn=hmm.learn, trusted=TRUSTED)
+    return Classical(
+        NAME,
+        features=functools.partial(lid_features, segment=config["model"]["segment"]),
+        learn=functools.partial(_learn, name),
+        trusted=TRUSTED,
     )
-    return np.zeros((0, 150)) if values is None else values
+
+
+def lid_features(samples: Sequence[Sample], *, segment: str = "phases") -> Float[np.ndarray, "videos values"]:
+    """Returns Table 2 of the eye signal and of the lids' angle, for each phase or for the whole video."""
+    return map_samples(_TABLES[segment], samples)
+
+
+def lid_movements(samples: Sequence[Sample]) -> Float[np.ndarray, "videos frames 4"]:
+    """Returns the eye signal, the lids' angle [rad] and their speeds [1/s] in every frame; NaN after a video's end."""
+    longest = max((len(sample.landmarks) for sample in samples), default=0)
+    result = np.full((len(samples), longest, 4), np.nan)
+    for row, sample in zip(result, samples, strict=True):
+        length = len(sample.landmarks)
+        points = sample.landmarks[:, np.array(dmarkers.LANDMARKS)]
+        points = np.pad(points, ((0, -length % FRAMES), (0, 0), (0, 0)), mode="edge")  # few shapes to compile for
+        row[:length] = np.asarray(_movement(points, sample.fps, length, sample.aspect))[:length]
+    return result
 
 
 def lid_angles(points: Float[Array, "frames 11 3"], aspect: Array) -> Float[Array, "2 frames"]:
@@ -72,25 +87,55 @@ def lid_angles(points: Float[Array, "frames 11 3"], aspect: Array) -> Float[Arra
     return jnp.stack([angle(*RIGHT), angle(*LEFT)])
 
 
-@jax.jit
-@jax.vmap
-def _program(points: Array, fps: Array, length: Array, aspect: Array) -> Array:
+def _signals(points: Array, length: Array, aspect: Array) -> dmarkers.Signals:
+    """Returns eye signal, lids' angle and lip signal of both sides, and their smoothed means."""
     curves = dmarkers.signals(points, length=length, aspect=aspect)
     counts = (jnp.arange(len(points)) < length)[:, None, None]
-    angles = lid_angles(jnp.where(counts, points, points[:1]), aspect)
-    right, left = (
+    angles = lid_angles(jnp.where(counts, points, points[:1]), jnp.asarray(aspect))
+    right, left = (  # signed like eq. 6
         jnp.where(side[EYE] < 0, -1, 1) * angle for side, angle in zip((curves.right, curves.left), angles, strict=True)
     )
-    lip = curves.mean[LIP]
-    three = dmarkers.Signals(
-        mean=dmarkers.smooth(jnp.stack([curves.mean[EYE], (right + left) / 2, lip]), length=length),
-        right=jnp.stack([curves.right[EYE], right, lip]),
-        left=jnp.stack([curves.left[EYE], left, lip]),
+    means = jnp.stack([curves.mean[EYE], (right + left) / 2, curves.mean[LIP]])
+    return dmarkers.Signals(
+        mean=dmarkers.smooth(means, length=length),
+        right=jnp.stack([curves.right[EYE], right, curves.right[LIP]]),
+        left=jnp.stack([curves.left[EYE], left, curves.left[LIP]]),
     )
-    return dmarkers.describe(three, fps, length=length)[:2].reshape(-1)
 
 
-def _classifier(name: str, splits: list[Split]) -> Any:
+def _describe_phases(points: Array, fps: Array, length: Array, aspect: Array) -> Float[Array, "150"]:
+    return dmarkers.describe(_signals(points, length, aspect), fps, length=length)[:2].reshape(-1)
+
+
+def _describe_whole(points: Array, fps: Array, length: Array, aspect: Array) -> Float[Array, "50"]:
+    return dmarkers.describe(_signals(points, length, aspect), fps, length=length, phases="whole")[:2, 0].reshape(-1)
+
+
+@jax.jit
+def _movement(points: Array, fps: Array, length: Array, aspect: Array) -> Float[Array, "frames 4"]:
+    levels = _signals(points, length, aspect).mean[:2].T
+    return jnp.concatenate([levels, jnp.diff(levels, axis=0, prepend=levels[:1]) * fps], axis=1)
+
+
+_TABLES = {"phases": jax.jit(jax.vmap(_describe_phases)), "whole": jax.jit(jax.vmap(_describe_whole))}
+
+
+def _learn(
+    name: str,
+    features: Float[np.ndarray, "videos features"],
+    labels: Int[np.ndarray, " videos"],
+    splits: Sequence[Split],
+) -> Pipeline:
     classifier, grid = CLASSIFIERS[name]
-    pipeline = make_pipeline(StandardScaler(), MRMR(), classifier)
-    return choose(pipeline, {"mrmr__k": COUNTS, **grid}, splits, order=["mrmr__k"])
+    fewest = min(len(train) for train, _ in splits)
+    grid = {setting: [value for value in values if value <= fewest] for setting, values in grid.items()}
+    pipeline = choose(
+        classifier,
+        features,
+        labels,
+        splits,
+        counts=COUNTS,
+        grid=grid,
+        strongest=lambda count, settings: (count, -settings.get("n_neighbors", 0)),
+    )
+    return pipeline.fit(features, labels)

@@ -2,14 +2,12 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.base import BaseEstimator
-from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, TransformerMixin
 
 LEVELS = 3
 
 
-class MRMR(SelectorMixin, BaseEstimator):
+class MRMR(TransformerMixin, BaseEstimator):
     """Chooses k features, as a scikit-learn transformer.
 
     Each feature is cut into three levels, at its mean less and plus its standard deviation over the training videos.
@@ -28,13 +26,12 @@ class MRMR(SelectorMixin, BaseEstimator):
 
     def fit(self, X: Float[np.ndarray, "videos features"], y: Int[np.ndarray, " videos"]) -> "MRMR":
         """Chooses the features; labels y are 0 and 1."""
-        X = validate_data(self, X)
-        self.order_ = order(levels(X), np.asarray(y), min(self.k, X.shape[1]))
+        self.order_ = order(levels(X), y, min(self.k, X.shape[1]))
         return self
 
-    def _get_support_mask(self) -> np.ndarray:
-        check_is_fitted(self)
-        return np.isin(np.arange(self.n_features_in_), self.order_)
+    def transform(self, X: Float[np.ndarray, "videos features"]) -> Float[np.ndarray, "videos chosen"]:
+        """Returns the chosen features, in their former order."""
+        return X[:, np.sort(self.order_)]
 
 
 def levels(features: Float[np.ndarray, "videos features"]) -> Int[np.ndarray, "videos features"]:
@@ -61,11 +58,12 @@ def mutual_information(
     x: Int[np.ndarray, "videos features"], y: Int[np.ndarray, "videos others"]
 ) -> Float[np.ndarray, "features others"]:
     """Returns the mutual information in nats of every column of x with every column of y, of levels 0 to 2."""
-    joint = np.einsum("vfa,vgb->fgab", _one_hot(x), _one_hot(y)) / len(x)
-    product = joint.sum(axis=3, keepdims=True) * joint.sum(axis=2, keepdims=True)
+    shape = (x.shape[1], LEVELS, y.shape[1], LEVELS)
+    joint = (_one_hot(x).T @ _one_hot(y)).reshape(shape) / len(x)
+    product = joint.sum(axis=3, keepdims=True) * joint.sum(axis=1, keepdims=True)
     terms = np.where(joint > 0, joint * np.log(np.where(joint > 0, joint, 1) / np.where(joint > 0, product, 1)), 0)
-    return terms.sum(axis=(2, 3))
+    return terms.sum(axis=(1, 3))
 
 
-def _one_hot(x: Int[np.ndarray, "videos features"]) -> Float[np.ndarray, "videos features 3"]:
-    return (x[..., None] == np.arange(LEVELS)).astype(float)
+def _one_hot(x: Int[np.ndarray, "videos features"]) -> Float[np.ndarray, "videos 3*features"]:
+    return (x[..., None] == np.arange(LEVELS)).reshape(len(x), -1).astype(float)

@@ -1,40 +1,64 @@
-"""The choice of a classifier's settings by an inner cross-validation."""
+"""The choice of features and settings by an inner cross-validation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GridSearchCV
+from jaxtyping import Float, Int
+from sklearn.base import clone
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import ParameterGrid
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
-TIE = 1e-12  # scores that differ by less are equal
+from dfuse_jax.systems.mrmr import MRMR
 
+TIE = 1e-9  # scores that differ by less are equal
 
-class Strongest:
-    """Chooses the best score; of equal ones the first by the fields given, so that the strongest regularisation wins.
-
-    Args:
-        fields: of the grid, the most important first; the smaller value is the stronger regularisation.
-    """
-
-    def __init__(self, fields: Sequence[str]):
-        self.fields = tuple(fields)
-
-    def __call__(self, results: Mapping[str, Any]) -> int:
-        """Returns the index of the chosen settings in GridSearchCV's results."""
-        scores = np.nan_to_num(np.asarray(results["mean_test_score"]), nan=-np.inf)
-        best = np.nonzero(scores >= scores.max() - TIE)[0]
-        return min(best, key=lambda index: [results["params"][index][field] for field in self.fields])
+Split = tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]
 
 
-def choose(classifier: Any, grid: Mapping[str, Sequence], splits: Sequence, *, order: Sequence[str]) -> GridSearchCV:
-    """Returns the classifier as one that chooses among a grid of settings when it is fitted.
+def choose(
+    classifier: Any,
+    features: Float[np.ndarray, "videos features"],
+    labels: Int[np.ndarray, " videos"],
+    splits: Sequence[Split],
+    *,
+    counts: Sequence[int],
+    grid: Mapping[str, Sequence],
+    strongest: Callable[[int, Mapping[str, Any]], Any],
+) -> Pipeline:
+    """Returns an unfitted pipeline of scaler, mRMR and classifier, with the settings of the best balanced accuracy.
+
+    Features are scaled and ranked once in every split, and all settings share that.
 
     Args:
         classifier: of scikit-learn.
-        grid: values by field.
-        splits: of the inner cross-validation, over the rows that it will be fitted to.
-        order: of the grid's fields in which ties are decided, see `Strongest`.
+        features: of the training videos.
+        labels: 0 and 1.
+        splits: of the inner cross-validation.
+        counts: the numbers of features to try; more than there are means all.
+        grid: of the classifier's settings, values by name.
+        strongest: maps a number of features and settings to a key; of equal scores the smallest key wins.
     """
-    return GridSearchCV(
-        classifier, {**grid}, scoring="balanced_accuracy", cv=list(splits), refit=Strongest(order), n_jobs=1
+    counts = sorted({min(count, features.shape[1]) for count in counts})
+    candidates = [(count, settings) for count in counts for settings in ParameterGrid({**grid})]
+    scores = np.zeros(len(candidates))
+    for train, test in splits:
+        scaled = np.asarray(StandardScaler().fit(features[train]).transform(features))
+        ranking = MRMR(counts[-1]).fit(scaled[train], labels[train]).order_
+        for number, (count, settings) in enumerate(candidates):
+            chosen = scaled[:, np.sort(ranking[:count])]
+            predicted = _configured(classifier, settings).fit(chosen[train], labels[train]).predict(chosen[test])
+            scores[number] += balanced_accuracy_score(labels[test], predicted) / len(splits)
+    best = [candidates[number] for number in np.nonzero(scores >= scores.max() - TIE)[0]]
+    count, settings = min(best, key=lambda candidate: strongest(*candidate))
+    return Pipeline(
+        [("scale", StandardScaler()), ("select", MRMR(count)), ("classify", _configured(classifier, settings))]
     )
+
+
+def _configured(classifier: Any, settings: Mapping[str, Any]) -> Any:
+    """Returns an unfitted copy of a classifier with other settings."""
+    copy: Any = clone(classifier)
+    return copy.set_params(**settings)

@@ -25,7 +25,8 @@ def get(name, database=None, **fields):
     return config
 
 
-EARLIER = ["deepmarkernet", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet"]
+CLASSICAL = ["cohn04", "dibeklioglu10", "dibeklioglu15"]
+EARLIER = ["deepmarkernet", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet", *CLASSICAL]
 
 
 def test_every_fusion_and_system_has_a_config_and_every_config_one_of_these():
