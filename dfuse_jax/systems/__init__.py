@@ -29,6 +29,11 @@ class System(Protocol):
 
     name: str
 
+    @property
+    def parameters(self) -> int | None:
+        """How many parameters are learnt; None if that depends on the videos."""
+        ...
+
     def inputs(self, samples: Sequence[Sample]) -> Inputs:
         """Returns what the system sees of the samples, on the host."""
         ...

@@ -44,12 +44,14 @@ class Classical:
         learn: fits a classifier to features, labels (0 and 1) and the splits of an inner cross-validation; it has
             `classes_` and `predict_proba`.
         trusted: names of the types that a fitted classifier holds and that skops does not know.
+        parameters: how many are learnt; None if that depends on the videos.
     """
 
     name: str
     features: Callable[[Sequence[Sample]], Float[np.ndarray, "videos ..."]]
     learn: Callable[[np.ndarray, Int[np.ndarray, " videos"], list[Split]], Any]
     trusted: tuple[str, ...] = ()
+    parameters: int | None = None
 
     def inputs(self, samples: Sequence[Sample]) -> Inputs:
         """Returns features and subjects of the videos."""
@@ -78,9 +80,9 @@ class Classical:
         history = History.empty(1, len(replicas), longest)
         fitted = {path: self._read(path) for path in set(paths)}
         for number, (path, replica) in enumerate(zip(paths, replicas, strict=True)):
-            videos = np.concatenate([replica.val, replica.test])
-            features = inputs.per_video["features"][videos]
-            history.probabilities[0, number, : len(videos)] = _probabilities(fitted[path], features)
+            features = inputs.per_video["features"][replica.test]
+            first = len(replica.val)  # those train, too, so what is predicted for them says nothing
+            history.probabilities[0, number, first : first + len(features)] = _probabilities(fitted[path], features)
         on_epoch(Progress(done=1, epochs=1, groups=[range(len(replicas))], history=history))
         return history
 

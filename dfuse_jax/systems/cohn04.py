@@ -33,7 +33,12 @@ def build(config: Mapping) -> Classical:
     checks.one_of(config, "model.side", SIDES)
     checks.one_of(config, "model.features", tuple(FEATURES))
     side, columns = config["model"]["side"], list(FEATURES[config["model"]["features"]])
-    return Classical(NAME, features=lambda samples: timings(samples, side)[:, columns], learn=_discriminant)
+    return Classical(
+        NAME,
+        features=lambda samples: timings(samples, side)[:, columns],
+        learn=_discriminant,
+        parameters=len(columns) + 1,
+    )
 
 
 def timings(samples: Sequence[Sample], side: str = "mean") -> Float[np.ndarray, "videos 4"]:
