@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import pathlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import joblib
@@ -90,6 +90,23 @@ class Classical:
         """Returns the classifiers of the first replicas, which are in the order in which they were fitted."""
         names = (directory / "replicas.txt").read_text().split()
         return [self._read(directory / name) for name in names[:replicas]]
+
+    def pack(self, fitted: Sequence[Any], replicas: Sequence[int]) -> dict[str, np.ndarray]:
+        """Returns the classifiers of some replicas as bytes of skops' format, padded to the longest."""
+        files = [np.frombuffer(skops.io.dumps(fitted[replica]), np.uint8) for replica in replicas]
+        longest = max(map(len, files))
+        padded = np.stack([np.pad(file, (0, longest - len(file))) for file in files])
+        return {"classifier": padded, "size": np.array([len(file) for file in files])}
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> list[Any]:
+        """Returns classifiers from what `pack` returned; raises ValueError if it did not return them."""
+        if arrays.keys() != {"classifier", "size"}:
+            raise ValueError(f"its arrays are {sorted(arrays)}, not those of a classifier")
+        files = zip(arrays["classifier"], arrays["size"], strict=True)
+        try:
+            return [skops.io.loads(file[:size].tobytes(), trusted=list(self.trusted)) for file, size in files]
+        except Exception as error:  # as in _read
+            raise ValueError(f"a classifier cannot be read ({error})") from error
 
     def predict(self, fitted: Sequence[Any], inputs: Inputs) -> Float[np.ndarray, "replicas videos"]:
         """Returns the probability that each video is spontaneous, by each classifier."""

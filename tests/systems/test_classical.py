@@ -118,10 +118,21 @@ def test_it_predicts_what_it_reported_and_new_videos(finished):
     assert np.isfinite(trained.predict(new)).all()
 
 
-def test_its_models_stay_in_the_folder_of_the_run(finished, tmp_path):
+def test_exported_models_predict_as_in_the_folder_of_the_run(finished, tmp_path):
     name, _, directory, _ = finished
-    with pytest.raises(UserError, match=f"models of the system '{name}' cannot leave the folder of a run"):
-        predict.load(directory).export(tmp_path / "model.npz")
+    trained = predict.load(directory)
+    exported = trained.export(tmp_path / "model.npz", run=1, fold=2)
+    assert f"System: {name}." in exported.card
+    (sample,) = synthetic.generate(2, 1, seed=9)[:1]
+    np.testing.assert_array_equal(predict.load(tmp_path / "model.npz").predict(sample), trained.predict(sample)[1:])
+
+
+def test_a_file_of_another_systems_models_is_refused():
+    system = build("cohn04")
+    with pytest.raises(ValueError, match="not those of a classifier"):
+        system.unpack({"params/bias": np.zeros((1, 3))})
+    with pytest.raises(ValueError, match="a classifier cannot be read"):
+        system.unpack({"classifier": np.zeros((1, 9), np.uint8), "size": np.array([9])})
 
 
 def probabilities(name, samples, directory, **fields):
