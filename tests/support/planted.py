@@ -8,12 +8,16 @@ from dfuse_jax.samples import Sample
 
 FPS, SECONDS = 25.0, (4.0, 5.0)
 NOISE = 2e-4  # of the landmarks, in distances of the eyes: a tenth of a tracker's
-# Range of every cue where it does not tell the classes apart, of spontaneous and of posed smiles where it does.
+# Ranges of every cue: where it does not tell the classes apart, of spontaneous smiles, and of posed ones.
 CUES = {
     "onset": ((0.5, 0.8), (1.0, 1.3), (0.3, 0.45)),  # seconds
     "lids": ((0.15, 0.25), (0.4, 0.5), (0.0, 0.05)),  # closed by so much at the apex
     "asymmetry": ((0.0, 0.1), (0.0, 0.05), (0.4, 0.5)),  # of the lip corners
+    "brows": ((0.0, 0.05), (0.3, 0.4), (0.0, 0.05)),  # raised all the time, in distances of the eyes
+    "frame_rate": ((25.0, 25.0), (25.0, 25.0), (50.0, 50.0)),  # at which the same frames are said to follow
 }
+# None of these is among the points of Table 1.
+BROWS = (46, 52, 53, 55, 63, 65, 66, 70, 105, 107, 276, 282, 283, 285, 293, 295, 296, 300, 334, 336)
 
 
 def smiles(videos, cue, *, seed=0):
@@ -38,12 +42,13 @@ def _smile(number, cue, rng):
         [smile * (1 + tilt), smile * (1 - tilt), 0.4 * smile, 0.4 * smile, lids, lids, 0 * smile], axis=1
     )
     points = face + np.einsum("tm,mpc->tpc", weights, muscles(face)).astype(np.float32)
+    points[:, BROWS, 1] -= np.float32(traits["brows"])
     points += NOISE * rng.standard_normal(points.shape, np.float32)
     camera = Camera(fps=FPS, image_size=(640, 480), eye_distance=0.12, place=np.array([0.35, 0.5]))
     return Sample(
         name=f"{subject:03d}_{'posed' if posed else 'spontaneous'}",
         landmarks=film(rng, camera, points, face=face, seconds=seconds),
-        fps=FPS,
+        fps=traits["frame_rate"],
         image_size=camera.image_size,
         label=1 - posed,
         subject=f"{subject:03d}",
