@@ -122,7 +122,7 @@ def test_exported_models_predict_as_in_the_folder_of_the_run(finished, tmp_path)
     name, _, directory, _ = finished
     trained = predict.load(directory)
     exported = trained.export(tmp_path / "model.npz", run=1, fold=2)
-    assert f"System: {name}." in exported.card
+    assert f"System: {name}" in exported.card
     (sample,) = synthetic.generate(2, 1, seed=9)[:1]
     np.testing.assert_array_equal(predict.load(tmp_path / "model.npz").predict(sample), trained.predict(sample)[1:])
 
