@@ -37,6 +37,7 @@ CORE = (
     "joblib",
     "scipy",
     "matplotlib",
+    "pillow",
     "tqdm",
 )
 EXTRAS = {
