@@ -34,7 +34,7 @@ def uniform_codes() -> Int[np.ndarray, "256"]:
 
 @functools.partial(jax.jit, static_argnames=("radii", "blocks", "patterns", "joint_c", "normalise"))
 def clbp_top(
-    volume: Num[Array, "frames height width"],
+    volume: Num[Array | np.ndarray, "frames height width"],
     *,
     radii: tuple[int, int, int] = (1, 1, 1),
     blocks: tuple[int, int, int] = (8, 8, 1),
@@ -60,7 +60,7 @@ def clbp_top(
         ValueError: the volume is smaller than an ellipse or has fewer pixels than blocks, or `patterns` is unknown.
     """
     _check(volume.shape, radii, blocks, patterns)
-    volume = volume.astype(jnp.result_type(float))
+    volume = jnp.asarray(volume, float)
     bins = uniform_codes() if patterns == "uniform" else np.arange(CODES)
     count = int(bins.max()) + 1
     bright = volume >= volume.mean()

@@ -2,11 +2,12 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Num
+import numpy as np
+from jaxtyping import Array, Bool, Num
 
 
 @jax.jit
-def dominant(counts: Num[Array, "*videos codes"], share: float = 0.9) -> Bool[Array, "*videos codes"]:
+def dominant(counts: Num[Array | np.ndarray, "*videos codes"], share: float = 0.9) -> Bool[Array, "*videos codes"]:
     """Tells the most frequent codes, as few as hold a share of all counts; of equal counts the lower code comes first.
 
     Codes that do not occur are never among them.
@@ -20,7 +21,7 @@ def dominant(counts: Num[Array, "*videos codes"], share: float = 0.9) -> Bool[Ar
 
 @jax.jit
 def discriminative(
-    kept: Bool[Array, "videos *codes"], labels: Int[Array, " videos"] | Float[Array, " videos"], agree: float = 0.5
+    kept: Bool[Array | np.ndarray, "videos *codes"], labels: Num[Array | np.ndarray, " videos"], agree: float = 0.5
 ) -> Bool[Array, "*codes"]:
     """Tells the codes that are dominant in a share of the videos of one class, or of the other.
 

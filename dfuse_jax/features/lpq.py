@@ -17,7 +17,7 @@ CODES = 256
 
 @functools.partial(jax.jit, static_argnames=("grid", "decorrelate"))
 def lpq(
-    picture: Num[Array, "height width"], *, grid: int = 4, decorrelate: bool = True
+    picture: Num[Array | np.ndarray, "height width"], *, grid: int = 4, decorrelate: bool = True
 ) -> Float[Array, "grid*grid 256"]:
     """Returns the histograms of codes in grid x grid parts of a grey picture, each with a sum of 1, row by row."""
     codes = lpq_codes(picture, decorrelate=decorrelate)
@@ -29,7 +29,9 @@ def lpq(
 
 
 @functools.partial(jax.jit, static_argnames="decorrelate")
-def lpq_codes(picture: Num[Array, "height width"], *, decorrelate: bool = True) -> Int[Array, "height-6 width-6"]:
+def lpq_codes(
+    picture: Num[Array | np.ndarray, "height width"], *, decorrelate: bool = True
+) -> Int[Array, "height-6 width-6"]:
     """Returns the codes of all windows that are inside the picture.
 
     Args:
@@ -46,8 +48,8 @@ def lpq_codes(picture: Num[Array, "height width"], *, decorrelate: bool = True) 
         filters = _whitening(filters) @ filters
     kernel = jnp.asarray(filters.reshape(-1, 1, WINDOW, WINDOW), jnp.result_type(float))
     # All filters sum to 0, so this changes nothing but rounding: of a flat picture it leaves exactly 0.
-    picture = picture.astype(kernel.dtype) - picture[0, 0].astype(kernel.dtype)
-    values = lax.conv_general_dilated(picture[None, None], kernel, (1, 1), "VALID", precision="highest")[0]
+    grey = jnp.asarray(picture, float)
+    values = lax.conv_general_dilated((grey - grey[0, 0])[None, None], kernel, (1, 1), "VALID", precision="highest")[0]
     return jnp.tensordot(jnp.asarray(2 ** np.arange(len(filters)), jnp.int32), (values >= 0).astype(jnp.int32), 1)
 
 

@@ -16,7 +16,7 @@ BINOMIAL = np.array([1, 4, 6, 4, 1]) / 16  # the pyramid's filter (P. Burt, E. A
 
 @jax.jit
 def magnify(
-    video: Num[Array, "frames height width"],
+    video: Num[Array | np.ndarray, "frames height width"],
     fps: float,
     *,
     alpha: float = 10.0,
@@ -37,14 +37,13 @@ def magnify(
     """
     if video.ndim != 3 or video.shape[1] % 2 or video.shape[2] % 2:
         raise ValueError(f"the video has shape {video.shape}, expected [frames, height, width] with even sides.")
-    video = video.astype(jnp.result_type(float))
-    coarse = video
+    coarse = original = jnp.asarray(video, float)
     for axis in (1, 2):
         coarse = _expand(_reduce(coarse, axis), axis)
-    frequency = jnp.abs(jnp.fft.rfftfreq(len(video))) * fps
+    frequency = jnp.abs(jnp.fft.rfftfreq(len(original))) * fps
     band = (frequency >= low) & (frequency <= high)
-    changes = jnp.fft.irfft(jnp.fft.rfft(coarse, axis=0) * band[:, None, None], n=len(video), axis=0)
-    return video + alpha * changes
+    changes = jnp.fft.irfft(jnp.fft.rfft(coarse, axis=0) * band[:, None, None], n=len(original), axis=0)
+    return original + alpha * changes
 
 
 def _reduce(video: Float[Array, "frames height width"], axis: int) -> Float[Array, "frames h w"]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Num
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 
 
-def to_grey(pictures: Num[Array, "frames height width *channels"]) -> Float[Array, "frames height width"]:
+def to_grey(pictures: Num[Array | np.ndarray, "frames height width *channels"]) -> Float[Array, "frames height width"]:
     """Returns the luma of RGB pictures, and grey pictures as they are, as floats.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 
-def interpolate(frames: Num[Array, "frames *shape"], count: int) -> Float[Array, "count *shape"]:
+def interpolate(frames: Num[Array | np.ndarray, "frames *shape"], count: int) -> Float[Array, "count *shape"]:
     """Returns `count` frames, evenly spaced from the first to the last.
 
     Raises:

@@ -25,7 +25,8 @@ def get(name, database=None, **fields):
     return config
 
 
-CLASSICAL = ["cohn04", "dibeklioglu10", "dibeklioglu15"]
+TEXTURE = ["mandal16", "mandal17", "pfister11", "wu14", "wu17"]
+CLASSICAL = ["cohn04", "dibeklioglu10", "dibeklioglu15", *TEXTURE]
 NETWORKS = ["deepmarkernet", "frame_vit", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet", "realsmilenet"]
 EARLIER = [*NETWORKS, *CLASSICAL]
 
