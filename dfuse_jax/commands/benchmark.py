@@ -1,6 +1,7 @@
-"""Compares fusions over the same folds, seeds and data, in one table.
+"""Compares fusions, or the systems of the paper's Table 5, over the same folds, seeds and data, in one table.
 
 dfuse-benchmark [--config benchmark[:uva_nemo|mmi|spos|bbc|folder]] [--config.fusions=hadamard,film ...] [--workdir DIR]
+dfuse-benchmark --config table5[:uva_nemo|mmi|spos|bbc|folder] [--config.systems=cohn04,pstnet ...] [--workdir DIR]
 """
 
 import pathlib
@@ -19,18 +20,21 @@ def main() -> None:
     workdir = flags.DEFINE_string(
         "workdir",
         None,
-        "Folder of the results; the same command on the same folder goes on where it stopped, and other fusions may be "
-        "added to it. Default: one of its own for every recipe, under results/.",
+        "Folder of the results; the same command on the same folder goes on where it stopped, and other fusions or "
+        "systems may be added to it. Default: one of its own for every recipe, under results/.",
     )
-    cli.run(lambda argv: compare_fusions(argv[1:], config.value, workdir.value), processes=True)
+    cli.run(lambda argv: compare_variants(argv[1:], config.value, workdir.value), processes=True)
 
 
-def compare_fusions(arguments: Sequence[str], config: Any, workdir: str | None) -> None:
+def compare_variants(arguments: Sequence[str], config: Any, workdir: str | None) -> None:
     """Runs what is not done yet, and writes the table."""
     if arguments:
-        raise UserError(f"{arguments[0]!r} is not a flag; fusions are given as --config.fusions=hadamard,film.")
-    if "fusions" not in config:
-        raise UserError("--config is the recipe of a single fusion; dfuse-cv runs it.")
+        raise UserError(
+            f"{arguments[0]!r} is not a flag; fusions are given as --config.fusions=hadamard,film, and systems as "
+            "--config.systems=cohn04,pstnet."
+        )
+    if "fusions" not in config and "systems" not in config:
+        raise UserError("--config is the recipe of a single run; dfuse-cv runs it.")
 
     from dfuse_jax.experiments import compare, recipe
     from dfuse_jax.experiments import workdir as workdirs

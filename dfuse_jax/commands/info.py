@@ -33,8 +33,11 @@ CORE = (
     "ml_collections",
     "absl-py",
     "scikit-learn",
+    "skops",
+    "joblib",
     "scipy",
     "matplotlib",
+    "pillow",
     "tqdm",
 )
 EXTRAS = {

@@ -145,7 +145,7 @@ def judge(trained: "Trained", sample: "Sample", out: pathlib.Path) -> str:
     models = "1 model"
     if len(probabilities) > 1:
         models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
-    frames, clip = len(sample.landmarks), trained.config["train"]["clip_frames"]
+    frames, clip = len(sample.landmarks), trained.config.get("train", {}).get("clip_frames", 0)
     cautions = [f"its {frames} frames are less than a clip of {clip}"] if frames < clip else []
     rates = trained.results["data"].get("fps")
     if rates and not rates[0] / RATE_TOLERANCE <= sample.fps <= rates[1] * RATE_TOLERANCE:

@@ -43,9 +43,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 from dfuse_jax.dmarkers import _definitions
-from dfuse_jax.dmarkers._batch import compute_batch
+from dfuse_jax.dmarkers._batch import compute_batch, map_batch
 from dfuse_jax.dmarkers._checks import validate
-from dfuse_jax.dmarkers._compute import compute, head_pose, phase_ends, phases, signals
+from dfuse_jax.dmarkers._compute import compute, describe, head_pose, phase_ends, phases, signals, smooth
 from dfuse_jax.dmarkers._deepmarkernet import deepmarkernet_targets
 from dfuse_jax.dmarkers._features import FEATURE_NAMES, VALUES
 from dfuse_jax.dmarkers._phases import PHASES
@@ -74,14 +74,17 @@ __all__ = [
     "compute",
     "compute_batch",
     "deepmarkernet_targets",
+    "describe",
     "find_smiles",
     "head_pose",
+    "map_batch",
     "phase_ends",
     "phases",
     "plot",
     "signals",
     "smile_start",
     "smile_step",
+    "smooth",
     "to_frame",
     "validate",
 ]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.dmarkers._compute import compiled_features
 from dfuse_jax.dmarkers._definitions import check_options
 from dfuse_jax.dmarkers._points import LANDMARKS, check_shape, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from jax import Array
     from jaxtyping import Float, Int, Num
@@ -56,11 +55,37 @@ def compute_batch(
             option.
     """
     check_options(definition=definition, smoothing=smoothing)
+    program = functools.partial(compute_padded, definition=definition, smoothing=smoothing)
+    return map_batch(program, sequences, fps, aspect=aspect)
+
+
+def map_batch(
+    program: Callable[[Array, Array, Array, Array], Array],
+    sequences: Iterable[Num[ArrayLike, "frames points 3"]],
+    fps: Float[ArrayLike, "*sequences"],
+    *,
+    aspect: Float[ArrayLike, "*sequences"] = 1.0,
+) -> Float[np.ndarray, "sequences ..."]:
+    """Calls a compiled program with many sequences of any lengths, padded to few shapes.
+
+    Args:
+        program: takes points [B, T, 11, 3], fps [B], length [B] and aspect [B], and returns [B, ...] of a shape that
+            does not depend on T; such as `jax.jit(jax.vmap(function))`.
+        sequences: N arrays [T, 478, 3] or [T, 11, 3], as for `compute_batch`.
+        fps: frames per second, one number or one for each sequence.
+        aspect: image height / width, one number or one for each sequence.
+
+    Returns:
+        [N, ...], what the program returns for each sequence.
+
+    Raises:
+        ValueError: for a wrong shape, which names the sequence; for fps or aspect of another number.
+    """
     points = [_read(number, sequence) for number, sequence in enumerate(sequences)]
     dtype = jax.dtypes.canonicalize_dtype(np.result_type(np.float32, *(p.dtype for p in points)))
     fps = _one_each("fps", fps, len(points)).astype(dtype)
     aspect = _one_each("aspect", aspect, len(points)).astype(dtype)
-    features = np.zeros((len(points), NUM_DMARKERS), dtype)
+    results = None
     padded_lengths = np.array([_padded_length(len(p)) for p in points], int)
     for frames in np.unique(padded_lengths):
         (numbers,) = np.nonzero(padded_lengths == frames)
@@ -69,10 +94,14 @@ def compute_batch(
             chosen = numbers[start : start + rows]
             filled = np.resize(chosen, rows)  # the last call takes some sequences twice, to be of the same shape
             padded, length = _pad([points[number] for number in filled], frames, dtype)
-            arguments = jax.device_put((padded, fps[filled], length, aspect[filled]))
-            result = compute_padded(*arguments, definition=definition, smoothing=smoothing)
-            features[chosen] = jax.device_get(result)[: len(chosen)]
-    return features
+            result = jax.device_get(program(*jax.device_put((padded, fps[filled], length, aspect[filled]))))
+            if results is None:
+                results = np.zeros((len(points), *result.shape[1:]), result.dtype)
+            results[chosen] = result[: len(chosen)]
+    if results is None:  # no sequences
+        shapes = jax.eval_shape(program, np.zeros((1, CLIP, len(LANDMARKS), 3), dtype), *np.ones((3, 1), dtype))
+        results = np.zeros((0, *shapes.shape[1:]), shapes.dtype)
+    return results
 
 
 @functools.partial(jax.jit, static_argnames=("definition", "smoothing"))

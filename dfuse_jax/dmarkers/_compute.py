@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
+from dfuse_jax.dmarkers import _features
 from dfuse_jax.dmarkers._checks import put_number
 from dfuse_jax.dmarkers._definitions import DEFINITIONS, SMOOTHERS, check_options
-from dfuse_jax.dmarkers._phases import Ends, shares
+from dfuse_jax.dmarkers._phases import Ends, extended_spans, shares, spans, whole_span
 from dfuse_jax.dmarkers._points import check_shape, to_points
 from dfuse_jax.dmarkers._pose import metric, pose, positive
 from dfuse_jax.dmarkers._signals import REGIONS, Signals
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from jax import Array
     from jax.typing import ArrayLike
     from jaxtyping import Bool, Float
+
+SPANS = {"runs": spans, "extended": extended_spans, "whole": whole_span}
 
 
 def signals(
@@ -208,6 +211,42 @@ def compute(
         definition=definition,
         smoothing=smoothing,
     )
+
+
+def describe(
+    curves: Signals,
+    fps: ArrayLike,
+    *,
+    length: ArrayLike | None = None,
+    phases: str = "runs",
+    increments: bool = False,
+) -> Float[Array, "3 3 25"]:
+    """Computes Table 2 of any three signals, with the sets of the definition `paper`, in phases of the third signal.
+
+    Args:
+        curves: [3, T] each; `mean[2]` gives the phases.
+        fps: frames per second.
+        length: the first `length` frames count (default: all T).
+        phases: "runs", the longest rise and the longest fall; "extended", in which the onset begins with the sequence
+            and the offset ends with it; or "whole", in which the first phase is the sequence and the others are empty.
+        increments: whether D+ and D- are the steps D(t) - D(t-1) up and down, instead of the levels D(t) after them.
+
+    Returns:
+        [signal, phase, value], the values in the order of VALUES.
+
+    Raises:
+        ValueError: for unknown phases.
+    """
+    if phases not in SPANS:
+        raise ValueError(f"unknown phases {phases!r}; known: {', '.join(SPANS)}.")
+    limits = SPANS[phases](curves.mean[2], curves.mean.shape[-1] if length is None else length)
+    omega = positive(jnp.asarray(fps), curves.mean.dtype)
+    return _features.describe(curves, limits, omega, increments=increments)
+
+
+def smooth(curve: Float[Array, "... frames"], *, length: ArrayLike | None = None) -> Float[Array, "... frames"]:
+    """Smooths signals by 4253H, twice (Velleman 1980), over their first `length` frames (default: all)."""
+    return SMOOTHERS["4253H"](curve, curve.shape[-1] if length is None else length)
 
 
 @functools.partial(jax.jit, static_argnames=("definition", "smoothing"))

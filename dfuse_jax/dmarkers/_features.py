@@ -108,6 +108,7 @@ def describe(
     *,
     absolute_falls: bool = True,
     compare_sides: bool = True,
+    increments: bool = False,
 ) -> Float[Array, "3 3 25"]:
     """Computes the 25 values of Table 2, in the order of VALUES, for every region and phase.
 
@@ -117,6 +118,7 @@ def describe(
         fps: omega, frames per second.
         absolute_falls: whether the mean of D- (value 9) is that of its absolute values, as all other values of D- are.
         compare_sides: whether value 25 compares D_L with D_R; it is 0 otherwise.
+        increments: whether D+ and D- are the steps D(t) - D(t-1) up and down, instead of the levels D(t) after them.
 
     Returns:
         [region, phase, value]. Durations in seconds, speeds per second, accelerations per second squared; 0 wherever a
@@ -139,6 +141,7 @@ def describe(
         shape = (len(REGIONS), len(PHASES), frames)
         return jnp.broadcast_to(jnp.where(where, x, otherwise), shape).astype(d.dtype)
 
+    amplitude = v / fps if increments else d
     v_up, v_down = subset(up, v), subset(down, -v)
     a_gain, a_loss = subset(gain, a), subset(loss, -a)
     total, largest = over_frames(
@@ -149,9 +152,9 @@ def describe(
             n_loss=subset(loss, 1),
             deviation=subset(within, deviation),
             squared_deviation=subset(within, deviation**2),
-            d_up=subset(up, d),
-            d_down=subset(down, jnp.abs(d)),
-            d_down_averaged=subset(down, jnp.abs(d) if absolute_falls else d),
+            d_up=subset(up, amplitude),
+            d_down=subset(down, jnp.abs(amplitude)),
+            d_down_averaged=subset(down, jnp.abs(amplitude) if absolute_falls else amplitude),
             v_up=v_up,
             v_down=v_down,
             a_gain=a_gain,

@@ -91,6 +91,34 @@ def spans(lip: Float[Array, " frames"], length: ArrayLike, *, overshoot: bool = 
     return Spans(start=start, stop=jnp.where(exists, jnp.maximum(start, stop), start))
 
 
+def extended_spans(lip: Float[Array, " frames"], length: ArrayLike) -> Spans:
+    """Finds phases that leave out no frame: the onset begins with the video, the offset ends with it.
+
+    Onset ends with the longest rise before the longest fall, which begins the offset; apex is the frames between. Where
+    there is no such rise or no fall, that phase and the apex do not exist.
+
+    Args:
+        lip: [T], D_lip.
+        length: how many of the T frames count.
+    """
+    fall = spans(lip, length)
+    falls = fall.stop[2] > fall.start[2]
+    # The fall's first frame is the last that a rise before it may have.
+    rise = spans(lip, jnp.where(falls, fall.start[2] + 1, length))
+    rises = rise.stop[0] > rise.start[0]
+    start = jnp.stack([0 * rise.stop[0], rise.stop[0], fall.start[2]])
+    stop = jnp.stack([rise.stop[0], fall.start[2], jnp.asarray(length, fall.start.dtype)])
+    exists = jnp.stack([rises, rises & falls, falls])
+    return Spans(start=start, stop=jnp.where(exists, jnp.maximum(start, stop), start))
+
+
+def whole_span(lip: Float[Array, " frames"], length: ArrayLike) -> Spans:
+    """Returns the whole video as the first phase; the other two do not exist."""
+    del lip
+    stop = jnp.zeros(3, int).at[0].set(length)
+    return Spans(start=jnp.zeros_like(stop), stop=stop)
+
+
 def inside(phases: Spans, frames: int, *, skip: int = 0) -> Bool[Array, "3 frames"]:
     """Returns which of the frames 0 to `frames` - 1 belong to each phase, without its first `skip` frames."""
     frame = jnp.arange(frames)[None]

@@ -1,4 +1,4 @@
-"""Compares fusions: the same folds, seeds and data for all, a cross-validation each, one table."""
+"""Compares fusions or whole systems: the same folds, seeds and data for all, a cross-validation each, one table."""
 
 import pathlib
 import time
@@ -12,89 +12,109 @@ from dfuse_jax import systems
 from dfuse_jax.evaluate.results import read_results
 from dfuse_jax.experiments import crossval, recipe, workdir
 from dfuse_jax.experiments.recipe import Config
-from dfuse_jax.models import FUSIONS, sizes
+from dfuse_jax.experiments.table5 import ROWS
+from dfuse_jax.models import FUSIONS
 from dfuse_jax.report import comparison
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
-from dfuse_jax.systems import dfusesmilenet
+
+OWN = ("fusions", "systems", "recipes")  # the fields of a comparison that its variants do not share
 
 
-def chosen_fusions(config: Config) -> list[str]:
-    """Returns the names in `config.fusions`, each once; an entry may hold several with commas between.
+def noun(config: Config) -> str:
+    """Returns what a comparison compares, "fusion" or "system"."""
+    return "system" if "systems" in config else "fusion"
+
+
+def chosen(config: Config) -> list[str]:
+    """Returns the names in `config.fusions` or `config.systems`, each once; an entry may hold several names.
 
     Raises:
         UserError: an unknown one, or none at all.
     """
-    names = [name.strip() for entry in config.fusions for name in str(entry).split(",")]
-    known = f"known: {', '.join(FUSIONS)}"
+    kind = noun(config)
+    names = [name.strip() for entry in config[f"{kind}s"] for name in str(entry).split(",")]
+    options = FUSIONS if kind == "fusion" else config.recipes
+    known = f"known: {', '.join(options)}"
     if not names:
-        raise UserError(f"config.fusions is empty; {known}.")
+        raise UserError(f"config.{kind}s is empty; {known}.")
     for name in names:
-        if name not in FUSIONS:
-            raise UserError(f"config.fusions: unknown fusion {name!r}; {known}.")
+        if name not in options:
+            raise UserError(f"config.{kind}s: unknown {kind} {name!r}; {known}.")
     return list(dict.fromkeys(names))
 
 
 def shared_config(config: Config) -> dict:
-    """Returns all of a comparison's config but which fusions: what makes variants comparable."""
-    return {key: value for key, value in config.to_dict().items() if key != "fusions"}
+    """Returns what makes variants comparable: all of a comparison's config but what belongs to single variants."""
+    return {key: value for key, value in config.to_dict().items() if key not in OWN}
 
 
-def variant(config: Config, fusion: str) -> Config:
-    """Returns the recipe of one fusion."""
-    config = ConfigDict(shared_config(config))
-    config.name = f"{config.name}-{fusion}"
-    config.model.fusion = fusion
-    return config
+def variant(config: Config, name: str) -> Config:
+    """Returns the recipe of one fusion or system."""
+    own: Config = ConfigDict(shared_config(config))
+    own.name = f"{config.name}-{name}"
+    if noun(config) == "fusion":
+        own.model.fusion = name
+    else:
+        own.update(config.recipes[name].to_dict())
+    return own
 
 
-def describe(config: Config) -> dict:
-    """Returns what the table says of a variant before it has run: its equations, what it sees, what it learns.
+def describe(config: Config, name: str, kind: str) -> dict:
+    """Returns what the table says of a variant before it has run.
+
+    Args:
+        config: of the variant.
+        name: of the fusion or system.
+        kind: which of the two it is.
 
     Raises:
         UserError: a field cannot be, or the model cannot have these sizes.
     """
     recipe.check(config)
-    systems.build(config)
-    fusion = FUSIONS[config.model.fusion]
-    model = dfusesmilenet.build_model(config.model)
-    return {
-        "equations": fusion.equations,
-        "sees_encoder": fusion.sees_encoder,
-        "parameters": sizes.count_parameters(model),
-    }
+    parameters = {"parameters": systems.build(config).parameters}
+    if kind == "system":
+        return {**ROWS[name]._asdict(), **parameters}
+    fusion = FUSIONS[name]
+    return {"equations": fusion.equations, "sees_encoder": fusion.sees_encoder, **parameters}
 
 
 def compare(config: Config, directory: pathlib.Path) -> dict:
-    """Cross-validates every chosen fusion that is not done yet, and writes the table anew after each.
+    """Cross-validates every chosen fusion or system that is not done yet, and writes the table anew after each.
 
     Of several processes all train, each sees `directory`, and the first alone writes reports.
 
     Args:
-        config: a recipe with `fusions`.
-        directory: holds the table and a folder for each fusion; what lies there from an earlier call is not run again.
+        config: a recipe with `fusions`, or with `systems` and their `recipes`.
+        directory: holds the table and a folder for each variant; what lies there from an earlier call is not run again.
 
     Returns:
-        What benchmark.json holds: the chosen fusions, in their order.
+        What benchmark.json holds: the chosen variants, in their order.
 
     Raises:
         UserError: bad config, bad data, or a folder of another comparison.
     """
-    variants = {name: variant(config, name) for name in chosen_fusions(config)}
+    variants = {name: variant(config, name) for name in chosen(config)}
     with warnings.catch_warnings():  # the lines and the table say so of all fusions at once
         warnings.filterwarnings("ignore", "the fusion .* cannot see the encoder")
-        facts = {name: describe(variants[name]) for name in variants}
+        facts = {name: describe(own, name, noun(config)) for name, own in variants.items()}
         messages.agree("config", workdir.flatten(config.to_dict()))
         with workdir.locked(directory):
             messages.by_first(workdir.compare, directory / "config.json", shared_config(config), "config")
-            return _Comparison(variants, facts, shared_config(config), directory).run()
+            return _Comparison(noun(config), variants, facts, shared_config(config), directory).run()
 
 
 class _Comparison:
     """The variants of a comparison and what has become of them."""
 
-    def __init__(self, variants: Mapping[str, Config], facts: Mapping, config: Mapping, directory: pathlib.Path):
-        self.variants, self.facts, self.config, self.directory = variants, facts, config, directory
+    def __init__(
+        self, kind: str, variants: Mapping[str, Config], facts: Mapping, config: Mapping, directory: pathlib.Path
+    ):
+        self.kind = kind
+        self.variants = variants
+        self.facts = facts
+        self.config = config
+        self.directory = directory
         self.results: dict[str, dict] = messages.by_first(self._finished)
 
     def run(self) -> dict:
@@ -112,13 +132,15 @@ class _Comparison:
         data = crossval.read_data(first)
         messages.agree("data set", data.fingerprint)
         messages.by_first(crossval.claim, self.directory, self.config, data.fingerprint)  # only now: it led to data
-        inputs = systems.build(first).inputs(data.samples)  # the fusions all see the same
+        fusions = self.kind == "fusion"
+        inputs = systems.build(first).inputs(data.samples) if fusions else None  # the fusions all see the same
         for number, name in enumerate(remaining, 1):
-            messages.say(f"[{number}/{len(remaining)}] {name}: {FUSIONS[name].summary}")
+            summary = FUSIONS[name].summary if fusions else self.facts[name]["title"]
+            messages.say(f"[{number}/{len(remaining)}] {name}: {summary}")
             results = crossval.cross_validate(self.variants[name], self.directory / name, data, inputs)
             if results is not None:  # it was not finished when this comparison began
                 self.results[name] = results
-            jax.clear_caches()  # what is compiled for one fusion serves no other
+            jax.clear_caches()  # what is compiled for one variant serves no other
             messages.by_first(self._write)
             if number < len(remaining):
                 seconds = (time.perf_counter() - begin) / number * (len(remaining) - number)
@@ -139,12 +161,12 @@ class _Comparison:
             return read_results(path)
         except ValueError as error:
             raise UserError(
-                f"{path} is damaged ({error}). Delete {path.parent}: this fusion is then run again."
+                f"{path} is damaged ({error}). Delete {path.parent}: this {self.kind} is then run again."
             ) from error
 
     def _write(self) -> dict:
         results = {name: self.results[name] for name in self.variants if name in self.results}
-        standings = comparison.compute_standings(results, self.facts)
+        standings = comparison.compute_standings(results, self.facts, kind=self.kind)
         comparison.write(self.directory, standings)
         return standings
 

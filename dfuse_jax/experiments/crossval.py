@@ -125,6 +125,8 @@ def _is_finished(directory: pathlib.Path, config: Mapping) -> bool:
 
 def _check_batch(config: Config, folds: Sequence[Fold]) -> None:
     # Up to the paper's batch a smaller fold still trains, on batches in which some of its videos come twice.
+    if "train" not in config:  # a system without a network
+        return
     batch = config.train.batch_size
     smallest = min(len(fold.train) for fold in folds)
     if batch > max(smallest, 16):

@@ -51,7 +51,7 @@ class ProgressBar:
         losses = progress.history.losses[epoch, members.start : members.stop]
         scores = [f"loss {np.mean(losses):.3f}"] if np.isfinite(losses).all() else []
         validated = [r for r in members if self.replicas[r].validated]
-        if validated:
+        if validated and progress.epochs > 1:  # where no epoch is chosen, validation videos may train as well
             correct = [self._correct(progress, epoch, r) for r in validated]
             scores.append(f"validation {np.mean(np.concatenate(correct)):.1%}")
         return ", ".join(scores)

@@ -3,11 +3,13 @@
 A recipe is a config in configs/; its numbers stand there.
 """
 
+import runpy
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.data.load import SOURCES
+from dfuse_jax.runtime import recipes
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.systems import checks
 
@@ -59,6 +61,11 @@ def dmarkers(database: str) -> dict[str, str]:
     return {"definition": "paper", "smoothing": "4253H"}
 
 
+def read(name: str, argument: str | None = None) -> Config:
+    """Returns the config of a recipe of this package, such as "hadamard" for "mmi"."""
+    return runpy.run_path(str(recipes.folder() / f"{name}.py"))["get_config"](argument)
+
+
 def note(config: Config) -> str:
     """Returns what a reader must know of a run before its numbers: the recipe's own note, and what the data are."""
     notes = [config.note]
@@ -73,7 +80,7 @@ def note(config: Config) -> str:
 
 def check(config: Config) -> None:
     """Raises UserError for a value that cannot be, and names its field; the system checks its own sections."""
-    if "fusions" in config:
+    if "fusions" in config or "systems" in config:
         raise UserError("config is the recipe of a comparison, not of one run.", remedy="benchmark")
     checks.one_of(config, "data.source", SOURCES)
     checks.one_of(config, "data.shuffle", SHUFFLES)

@@ -129,7 +129,7 @@ def _inputs(results: Mapping) -> list[str]:
         rates = " to ".join(f"{rate:.4g}" for rate in sorted(set(fps)))
         images = " to ".join(dict.fromkeys(f"{width} x {height}" for width, height in sizes))
         lines.append(f"Trained on videos of {rates} frames per second and {images} pixels.")
-    clip = results["config"]["train"].get("clip_frames")
+    clip = results["config"].get("train", {}).get("clip_frames")
     if clip:
         lines.append(
             f"It sees clips of {clip} frames as they are: at another frame rate, smiles look slower or faster to it."

@@ -29,6 +29,11 @@ class System(Protocol):
 
     name: str
 
+    @property
+    def parameters(self) -> int | None:
+        """How many parameters are learnt; None if that depends on the videos."""
+        ...
+
     def inputs(self, samples: Sequence[Sample]) -> Inputs:
         """Returns what the system sees of the samples, on the host."""
         ...
@@ -84,6 +89,9 @@ _builders: dict[str, str | Callable[[Mapping], System]] = {
     "landmark_vit": "dfuse_jax.systems.landmark_vit",
     "p4transformer": "dfuse_jax.systems.p4transformer",
     "pstnet": "dfuse_jax.systems.pstnet",
+    "cohn04": "dfuse_jax.systems.cohn04",
+    "dibeklioglu10": "dfuse_jax.systems.dibeklioglu10",
+    "dibeklioglu15": "dfuse_jax.systems.dibeklioglu15",
 }
 
 

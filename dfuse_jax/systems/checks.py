@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import dfuse_jax.dmarkers
 from dfuse_jax.runtime.errors import UserError
 
 
@@ -21,6 +22,17 @@ def within(config: Mapping, section: str, names: Sequence[str], *, low: float, h
         if not low <= value <= high or math.isinf(value):
             limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
             raise UserError(f"config.{section}.{name} is {value}; it must be {limits}.")
+
+
+def dmarkers(config: Mapping) -> None:
+    """Raises UserError for a field of the section `dmarkers` that cannot be."""
+    one_of(config, "dmarkers.definition", dfuse_jax.dmarkers.DEFINITIONS)
+    one_of(config, "dmarkers.smoothing", (None, "", "4253H"))
+    if config["dmarkers"]["definition"] == "robust" and config["dmarkers"]["smoothing"]:
+        raise UserError(
+            f"config.dmarkers.smoothing is {config['dmarkers']['smoothing']!r}, but the definition 'robust' smooths "
+            "the signals itself: leave it empty."
+        )
 
 
 def _value(config: Mapping, field: str) -> Any:

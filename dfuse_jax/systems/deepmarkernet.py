@@ -149,6 +149,6 @@ def _prepare(model: DeepMarkerNet, samples: Sequence[Sample]) -> Inputs:
 
 def _check(config: Mapping) -> None:
     dfusesmilenet.check_encoder(config)
-    dfusesmilenet.check_dmarkers(config)
+    checks.dmarkers(config)
     checks.one_of(config, "loss.name", LOSSES)
     checks.within(config, "loss", ("alpha",), low=0)

@@ -179,24 +179,13 @@ def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.
 def check(config: Mapping) -> None:
     """Raises UserError for a field that cannot be."""
     check_encoder(config)
-    check_dmarkers(config)
+    checks.dmarkers(config)
     model = config["model"]
     checks.one_of(config, "model.fusion", tuple(FUSIONS))
     try:
         sizes.classifier_shapes(build_model(model))
     except ValueError as error:
         raise UserError(f"config.model: {model['fusion']}: {error}") from error
-
-
-def check_dmarkers(config: Mapping) -> None:
-    """Raises UserError for a field of the section `dmarkers` that cannot be."""
-    checks.one_of(config, "dmarkers.definition", dmarkers.DEFINITIONS)
-    checks.one_of(config, "dmarkers.smoothing", (None, "", "4253H"))
-    if config["dmarkers"]["definition"] == "robust" and config["dmarkers"]["smoothing"]:
-        raise UserError(
-            f"config.dmarkers.smoothing is {config['dmarkers']['smoothing']!r}, but the definition 'robust' smooths "
-            "the signals itself: leave it empty."
-        )
 
 
 def check_encoder(config: Mapping) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,6 +43,12 @@ class Neural:
     example: Inputs
     checkpoint_every: int = 10
     replicas_per_pass: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the network has; batch statistics are none."""
+        shapes = train.trained_shapes(self.network, self.settings, self.example).params
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
     def fit(
         self,

@@ -21,4 +21,5 @@ def test_the_papers_columns_have_these_sums():
     for database, total in sums.items():
         assert sum(row[database] for row in paper.TABLE4.values()) == pytest.approx(total)
     assert paper.accuracy("none", "spos") == 94.4
+    assert paper.accuracy("wu17", "uva_nemo") == 93.9 and paper.accuracy("mandal16", "bbc") is None
     assert paper.accuracy("token_attention", "spos") is None and paper.accuracy("hadamard", "synthetic") is None

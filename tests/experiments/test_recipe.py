@@ -9,7 +9,7 @@ from scripts import ROOT
 from dfuse_jax import systems
 from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.evaluate import paper
-from dfuse_jax.experiments import recipe
+from dfuse_jax.experiments import compare, recipe, table5
 from dfuse_jax.models import FUSIONS, p4transformer, pstnet
 from dfuse_jax.runtime.errors import UserError
 
@@ -25,12 +25,13 @@ def get(name, database=None, **fields):
     return config
 
 
-EARLIER = ["deepmarkernet", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet"]
+CLASSICAL = ["cohn04", "dibeklioglu10", "dibeklioglu15"]
+EARLIER = ["deepmarkernet", "landmark_vit", "meshsmilenet", "p4transformer", "pstnet", *CLASSICAL]
 
 
 def test_every_fusion_and_system_has_a_config_and_every_config_one_of_these():
     names = {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"}
-    assert names == {*FUSIONS, "benchmark", *EARLIER}
+    assert names == {*FUSIONS, "benchmark", "table5", *EARLIER}
     assert set(EARLIER) <= set(systems.names())
 
 
@@ -43,6 +44,22 @@ def test_a_config_of_an_earlier_system_is_of_that_system(name):
         assert config.system == name and config.name.startswith(name)
     assert get(name).data.source == "synthetic"
     assert re.search(rf"dfuse-cv --config {name}\b", load(name).__doc__)
+
+
+@pytest.mark.parametrize("database", [None, "mmi"])
+def test_table_5_takes_each_system_as_its_own_recipe_has_it(database):
+    config = get("table5", database)
+    assert list(config.systems) == list(table5.ROWS) and set(config.recipes) == set(table5.ROWS)
+    assert set(EARLIER) < set(table5.ROWS)
+    for name in config.systems:
+        own = get(name, database).to_dict()
+        expected = {key: value for key, value in own.items() if key not in ("name", "note", "seed", "data", "cv")}
+        if database:
+            assert config.recipes[name].to_dict() == expected
+            assert own["data"]["source"] == config.data.source and own["cv"]["folds"] == config.cv.folds
+        else:  # the demo makes some smaller
+            assert set(config.recipes[name]) == set(expected)
+        systems.build(compare.variant(config, name))
 
 
 def test_the_fusion_none_and_meshsmilenet_have_one_recipe():

@@ -126,6 +126,7 @@ class Logistic:
     """Standardised D-Markers and their weights; what it learns is a file of arrays."""
 
     name = "logistic"
+    parameters = None
 
     def inputs(self, samples):
         features = dmarkers.compute_batch(

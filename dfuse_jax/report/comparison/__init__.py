@@ -23,7 +23,7 @@ FILES = ("benchmark.csv", "benchmark_pairs.csv", "benchmark.md", "benchmark.tex"
 def write(directory: str | os.PathLike, standings: Mapping) -> None:
     """Writes FILES into a folder that exists; benchmark.json holds the standings."""
     directory = pathlib.Path(directory)
-    names = [row["fusion"] for row in standings["rows"]]
+    names = [row[standings["kind"]] for row in standings["rows"]]
     draw_critical_difference(directory / "benchmark.png", names, standings["ranking"])
     write_text(directory / "benchmark.csv", exports.rows_csv(standings))
     write_text(directory / "benchmark_pairs.csv", exports.pairs_csv(standings))

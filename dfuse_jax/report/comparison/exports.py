@@ -5,10 +5,14 @@ import io
 from collections.abc import Mapping, Sequence
 
 from dfuse_jax.evaluate.outcome import MODEL_PROTOCOLS
-from dfuse_jax.report.comparison.words import BLIND, COLUMNS, TABLE5, control_rows, fusion_rows, legend
+from dfuse_jax.report.comparison.words import BLIND, TABLE5, columns, control_rows, legend, variant_rows
 from dfuse_jax.report.formatting import METRIC_NAMES
 
-FACTS = ("fusion", "equations", "sees_encoder", "paper", "rank", "parameters", "ms_per_fold_step", "clips_per_second")
+FACTS = {
+    "fusion": ("fusion", "equations", "sees_encoder"),
+    "system": ("system", "title", "input", "provenance", "epochs"),
+}
+SHARED_FACTS = ("paper", "rank", "parameters", "ms_per_fold_step", "clips_per_second")
 _SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -26,15 +30,16 @@ def escape(text: str) -> str:
 def latex(standings: Mapping) -> str:
     """Returns benchmark.tex: a table of booktabs, without times, which belong to a machine."""
     comments = ("Needs the package booktabs.", *legend(standings))
+    head = columns(standings)
     lines = [
         *(f"% {comment}" for comment in comments),
-        r"\begin{tabular}{l" + "r" * (len(COLUMNS) - 1) + "}",
+        r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}",
         r"\toprule",
-        _latex_row(COLUMNS),
+        _latex_row(head),
         r"\midrule",
-        *(_latex_row(row) for row in fusion_rows(standings)),
+        *(_latex_row(row[: len(head)]) for row in variant_rows(standings)),
         r"\midrule",
-        *(_latex_row(row) for row in control_rows(standings)),
+        *(_latex_row(row[: len(head)]) for row in control_rows(standings)),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -42,25 +47,26 @@ def latex(standings: Mapping) -> str:
 
 
 def _latex_row(row: Sequence[str]) -> str:
-    return " & ".join(escape(cell) for cell in row[: len(COLUMNS)]) + r" \\"
+    return " & ".join(escape(cell) for cell in row) + r" \\"
 
 
 def rows_csv(standings: Mapping) -> str:
-    """Returns benchmark.csv: a row for each fusion, then `length_only`.
+    """Returns benchmark.csv: a row for each variant, then `length_only`.
 
     Scores are fractions of 1; `paper` is in percent, as printed. The bounds are those of the headline's interval.
     """
-    headline = standings["headline"]
+    headline, kind = standings["headline"], standings["kind"]
+    facts = (*FACTS[kind], *SHARED_FACTS)
     means = [f"{protocol}_{metric}" for protocol in MODEL_PROTOCOLS for metric in METRIC_NAMES]
     bounds = [f"{headline}_accuracy_{bound}" for bound in ("low", "high")]
     rows = []
     for row in standings["rows"]:
-        cells = {fact: row[fact] for fact in FACTS}
+        cells = {fact: row[fact] for fact in facts}
         for protocol in MODEL_PROTOCOLS:
             cells |= _scores(protocol, row[protocol])
         rows.append(cells)
-    rows.append({"fusion": "length_only", **_scores(headline, standings["controls"]["length_only"])})
-    return _csv([*FACTS, *means, *bounds], rows)
+    rows.append({kind: "length_only", **_scores(headline, standings["controls"]["length_only"])})
+    return _csv([*facts, *means, *bounds], rows)
 
 
 def _scores(protocol: str, summary: Mapping) -> dict[str, float | None]:
@@ -69,7 +75,7 @@ def _scores(protocol: str, summary: Mapping) -> dict[str, float | None]:
 
 
 def pairs_csv(standings: Mapping) -> str:
-    """Returns benchmark_pairs.csv: a row for each pair of fusions; the pair that differs most clearly comes first."""
+    """Returns benchmark_pairs.csv: a row for each pair of variants; the pair that differs most clearly comes first."""
     return _csv(("a", "b", "difference", "t", "p", "p_holm"), standings["pairs"])
 
 

@@ -12,33 +12,37 @@ from dfuse_jax.evaluate.outcome import MODEL_PROTOCOLS
 from dfuse_jax.evaluate.results import as_json, by_run_and_fold
 
 
-def compute_standings(results: Mapping[str, Mapping], facts: Mapping[str, Mapping]) -> dict[str, Any]:
+def compute_standings(
+    results: Mapping[str, Mapping], facts: Mapping[str, Mapping], *, kind: str = "fusion"
+) -> dict[str, Any]:
     """Returns everything that benchmark.json holds, in JSON's own types; None stands for an undefined number.
 
     Args:
-        results: fusion -> the content of its results.json; all of the same folds and runs.
-        facts: fusion -> `equations`, `sees_encoder` and `parameters`; also of the fusions that are still to be run.
+        results: variant -> the content of its results.json; all of the same folds and runs.
+        facts: variant -> `parameters` and, of a fusion, `equations` and `sees_encoder`, of a system, `title`, `input`
+            and `provenance`; also of the variants that are still to be run.
+        kind: what the variants are, "fusion" or "system".
 
     Returns:
-        `note`, `database`, `data`, `versions`, `epochs`, `runs` and `folds`, which the variants share; `environments`
-        (the different ones in which they ran); `headline`; `missing` (fusions without results); `rows` (one for each
-        fusion, in the order of `results`); `controls`; `test_to_train` (n_test / n_train); `pairs` (sorted by p);
-        `ranking`.
+        `kind`; `note`, `database`, `data`, `versions`, `runs` and `folds`, which the variants share; `epochs` (the
+        most of any); `environments` (the different ones in which they ran); `headline`; `missing` (variants without
+        results); `rows` (one for each variant, in the order of `results`; its name is under `kind`); `controls`;
+        `test_to_train` (n_test / n_train); `pairs` (sorted by p); `ranking`.
     """
-    first = next(iter(results.values()))
+    first = max(results.values(), key=lambda content: content["epochs"])  # whose `peeked` flatters most
     headline, database = first["headline"], first["config"]["data"]["source"]
     accuracies = {
-        fusion: by_run_and_fold(content["protocols"][headline]["folds"], "accuracy")
-        for fusion, content in results.items()
+        name: by_run_and_fold(content["protocols"][headline]["folds"], "accuracy") for name, content in results.items()
     }
     ranking = significance.rank(np.array([metrics.fold_means(values) for values in accuracies.values()]))
     rows = [
-        _row(content, {"fusion": fusion, **facts[fusion], "paper": paper.accuracy(fusion, database), "rank": rank})
-        for (fusion, content), rank in zip(results.items(), ranking.ranks, strict=True)
+        _row(content, {kind: name, **facts[name], "paper": paper.accuracy(name, database), "rank": rank})
+        for (name, content), rank in zip(results.items(), ranking.ranks, strict=True)
     ]
     test_to_train = _test_to_train(first["protocols"][headline]["folds"])
     return as_json(
         {
+            "kind": kind,
             "note": first["note"],
             "database": database,
             "data": first["data"],
@@ -48,7 +52,7 @@ def compute_standings(results: Mapping[str, Mapping], facts: Mapping[str, Mappin
             "runs": first["runs"],
             "folds": first["folds"],
             "headline": headline,
-            "missing": [fusion for fusion in facts if fusion not in results],
+            "missing": [name for name in facts if name not in results],
             "rows": rows,
             "controls": _controls(first),
             "test_to_train": test_to_train,
@@ -61,7 +65,7 @@ def compute_standings(results: Mapping[str, Mapping], facts: Mapping[str, Mappin
 def _row(results: Mapping, facts: Mapping) -> dict[str, Any]:
     summaries = {protocol: results["protocols"][protocol]["summary"] for protocol in MODEL_PROTOCOLS}
     speed = {key: results["speed"][key] for key in ("ms_per_fold_step", "clips_per_second")}
-    return {**facts, **summaries, **speed}
+    return {**facts, "epochs": results["epochs"], **summaries, **speed}
 
 
 def _distinct(environments: Sequence[Mapping]) -> list[Mapping]:

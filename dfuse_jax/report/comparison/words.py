@@ -1,7 +1,7 @@
 """A benchmark in words and tables, for benchmark.md and the terminal, from the dictionary of benchmark.json."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
@@ -15,32 +15,61 @@ from dfuse_jax.report.formatting import (
 )
 
 MAX_PAIRS = 10  # in the Markdown; the CSV has all
-COLUMNS = ("fusion", "eqs.", "Table 4", "peeked", "accuracy", "balanced", "AUC", "final", "rank", "parameters")
+SCORE_COLUMNS = ("peeked", "accuracy", "balanced", "AUC", "final", "rank", "parameters")
+COLUMNS = {
+    "fusion": ("fusion", "eqs.", "Table 4", *SCORE_COLUMNS),
+    "system": ("system", "Table 5", *SCORE_COLUMNS, "input", "provenance"),
+}
+TITLES = {"fusion": "Comparison of fusions", "system": "The systems of the paper's Table 5"}
+PROVENANCES = {
+    "code": "equal to the published code, up to rounding",
+    "text": "built from the paper's text, which leaves details open",
+    "ours": "our reading of a description that leaves most open",
+}
+PAPER_OF_SYSTEMS = (
+    "Column `Table 5` is the paper's, in which each system stands as the literature reports it; neither the paper nor "
+    "its release says that any was run anew under one protocol."
+)
 TIME_COLUMNS = ("ms/step", "clips/s")
 BLIND, TABLE5 = "†", "‡"  # marks of a fusion that cannot see the encoder, and of a value from Table 5
 
 
-def fusion_rows(standings: Mapping) -> list[list[str]]:
-    """Returns a row of COLUMNS and TIME_COLUMNS for each fusion."""
-    return [_fusion_row(row, standings["headline"]) for row in standings["rows"]]
+def columns(standings: Mapping) -> tuple[str, ...]:
+    """Returns the heads of the columns of a comparison's table."""
+    return COLUMNS[standings["kind"]]
 
 
-def _fusion_row(row: Mapping, headline: str) -> list[str]:
+def variant_rows(standings: Mapping) -> list[list[str]]:
+    """Returns a row of `columns` and TIME_COLUMNS for each variant."""
+    head = (*columns(standings), *TIME_COLUMNS)
+    cells = [_cells(row, standings["kind"], standings["headline"]) for row in standings["rows"]]
+    return [[row[column] for column in head] for row in cells]
+
+
+def _cells(row: Mapping, kind: str, headline: str) -> dict[str, str]:
+    """Returns the cells of a variant by column."""
     summary = row[headline]
-    return [
-        row["fusion"] + ("" if row["sees_encoder"] else BLIND),
-        row["equations"] or "-",
-        format_number(row["paper"], ".1f") + (TABLE5 if _is_from_table5(row) else ""),
-        percent(row["peeked"]["accuracy"]["mean"]),
-        estimate(summary["accuracy"]),
-        percent(summary["balanced_accuracy"]["mean"]),
-        percent(summary["auc"]["mean"]),
-        percent(row["final"]["accuracy"]["mean"]),
-        format_number(row["rank"], ".2f"),
-        format_number(row["parameters"], ","),
-        format_number(row["ms_per_fold_step"], ".1f"),
-        format_number(row["clips_per_second"], ".0f"),
-    ]
+    printed = format_number(row["paper"], ".1f")
+    if kind == "fusion":
+        facts = {
+            "fusion": row["fusion"] + ("" if row["sees_encoder"] else BLIND),
+            "eqs.": row["equations"] or "-",
+            "Table 4": printed + (TABLE5 if _is_from_table5(row) else ""),
+        }
+    else:
+        facts = {key: row[key] for key in ("system", "input", "provenance")} | {"Table 5": printed}
+    return {
+        **facts,
+        "peeked": percent(row["peeked"]["accuracy"]["mean"]),
+        "accuracy": estimate(summary["accuracy"]),
+        "balanced": percent(summary["balanced_accuracy"]["mean"]),
+        "AUC": percent(summary["auc"]["mean"]),
+        "final": percent(row["final"]["accuracy"]["mean"]),
+        "rank": format_number(row["rank"], ".2f"),
+        "parameters": format_number(row["parameters"], ","),
+        "ms/step": format_number(row["ms_per_fold_step"], ".1f"),
+        "clips/s": format_number(row["clips_per_second"], ".0f"),
+    }
 
 
 def _is_from_table5(row: Mapping) -> bool:
@@ -49,19 +78,19 @@ def _is_from_table5(row: Mapping) -> bool:
 
 def control_rows(standings: Mapping) -> list[list[str]]:
     """Returns the rows of the controls, in the same columns."""
-    controls = standings["controls"]
+    controls, kind = standings["controls"], standings["kind"]
     length_only, majority = controls["length_only"], controls["majority"]
     cells = [
         {
-            "fusion": "length only",
+            kind: "length only",
             "accuracy": estimate(length_only["accuracy"]),
             "balanced": percent(length_only["balanced_accuracy"]["mean"]),
             "AUC": percent(length_only["auc"]["mean"]),
         },
-        {"fusion": "majority class", "accuracy": estimate(majority["accuracy"])},
-        {"fusion": "coin flip", "peeked": percent(controls["coin_flip_peeked"])},
+        {kind: "majority class", "accuracy": estimate(majority["accuracy"])},
+        {kind: "coin flip", "peeked": percent(controls["coin_flip_peeked"])},
     ]
-    return [[row.get(column, "-") for column in (*COLUMNS, *TIME_COLUMNS)] for row in cells]
+    return [[row.get(column, "-") for column in (*columns(standings), *TIME_COLUMNS)] for row in cells]
 
 
 def legend(standings: Mapping) -> list[str]:
@@ -74,6 +103,13 @@ def legend(standings: Mapping) -> list[str]:
     ]
     if all(row["paper"] is None for row in rows):
         lines.append("The paper prints nothing for these data, so its column is empty.")
+    lines += _fusion_lines(rows) if standings["kind"] == "fusion" else _system_lines(rows)
+    lines.append("Length only: logistic regression on the number of frames.")
+    return lines
+
+
+def _fusion_lines(rows: Sequence[Mapping]) -> list[str]:
+    lines = []
     if any(_is_from_table5(row) for row in rows):
         lines.append(f"{TABLE5} From Table 5: MeshSmileNet, the encoder alone.")
     if not all(row["sees_encoder"] for row in rows):
@@ -81,7 +117,21 @@ def legend(standings: Mapping) -> list[str]:
             f"{BLIND} Attends to a single token, so it cannot see the encoder: its predictions depend on the D-Markers "
             "alone."
         )
-    lines.append("Length only: logistic regression on the number of frames.")
+    return lines
+
+
+def _system_lines(rows: Sequence[Mapping]) -> list[str]:
+    used = [f"`{key}`, {meaning}" for key, meaning in PROVENANCES.items() if key in {row["provenance"] for row in rows}]
+    lines = [f"Provenance: {'; '.join(used)}."]
+    if any(row["paper"] is not None for row in rows):
+        lines.append(PAPER_OF_SYSTEMS)
+    if any(row["epochs"] == 1 for row in rows):
+        lines.append(
+            "A system without epochs has nothing to choose, so its `validated`, `final` and `peeked` are the same, and "
+            "all videos of a training fold train it."
+        )
+    if any(row["parameters"] is None for row in rows):
+        lines.append("Parameters are not counted where the videos decide how many there are.")
     return lines
 
 
@@ -94,7 +144,8 @@ def _epoch_of_headline(standings: Mapping) -> str:
 
 
 def _peeked_line(standings: Mapping) -> str:
-    line = "`peeked` is the protocol of the paper's Table 4, and the column to compare with it."
+    table = "Table 4" if standings["kind"] == "fusion" else "Table 5 (of its deep networks)"
+    line = f"`peeked` is the protocol of the paper's {table}, and the column to compare with it."
     if standings["epochs"] > 1:
         line += " It is not a result: it picks each fold's epoch on the test videos themselves."
     return f"{line} The row `coin flip` shows what a coin reaches under it."
@@ -136,11 +187,11 @@ def methods(standings: Mapping) -> list[str]:
 def markdown(standings: Mapping) -> str:
     """Returns benchmark.md."""
     parts = [
-        "# Comparison of fusions",
+        f"# {TITLES[standings['kind']]}",
         standings["note"],
         _size(standings),
         *([f"**Still to be run: {', '.join(standings['missing'])}.**"] if standings["missing"] else []),
-        markdown_table((*COLUMNS, *TIME_COLUMNS), [*fusion_rows(standings), *control_rows(standings)]),
+        markdown_table((*columns(standings), *TIME_COLUMNS), [*variant_rows(standings), *control_rows(standings)]),
         markdown_list([*legend(standings), times(standings)]),
         "![Critical-difference diagram](benchmark.png)",
         markdown_list(methods(standings)),
@@ -152,9 +203,17 @@ def markdown(standings: Mapping) -> str:
 
 def _size(standings: Mapping) -> str:
     data = standings["data"]
-    size = ", ".join(count(standings[f"{noun}s"], noun) for noun in ("fold", "run", "epoch"))
+    size = ", ".join(count(standings[f"{noun}s"], noun) for noun in ("fold", "run"))
+    size += f", {_epochs(standings)}"
     subjects = data["subjects"] or "unknown"
-    return f"{data['videos']} videos of {subjects} subjects, {size}; the same for all fusions. Scores are in percent."
+    what = f"{data['videos']} videos of {subjects} subjects, {size}; the same for all {standings['kind']}s"
+    return f"{what}. Scores are in percent."
+
+
+def _epochs(standings: Mapping) -> str:
+    if standings["kind"] == "fusion":
+        return count(standings["epochs"], "epoch")
+    return f"up to {count(standings['epochs'], 'epoch')}"
 
 
 def _pairs_table(standings: Mapping) -> str:
@@ -174,7 +233,8 @@ def _pairs_table(standings: Mapping) -> str:
 
 def console(standings: Mapping) -> str:
     """Returns note, table and legend for a terminal: plain, aligned, under 120 columns wide."""
-    rows = [COLUMNS, *(row[: len(COLUMNS)] for row in [*fusion_rows(standings), *control_rows(standings)])]
+    head = columns(standings)
+    rows = [head, *(row[: len(head)] for row in [*variant_rows(standings), *control_rows(standings)])]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     table = []
     for row in rows:

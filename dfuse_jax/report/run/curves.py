@@ -22,7 +22,11 @@ def draw_learning_curves(path: str | os.PathLike, outcome: Outcome) -> None:
     """
     figure, (loss, accuracy, chosen) = plotting.stacked_axes(3, 6.5, (5, 5, 1))
     for kind, colour in {"validated": BLUE, "final": ORANGE}.items():
-        members = [r for r, replica in enumerate(outcome.replicas) if replica.validated == (kind == "validated")]
+        members = [
+            r
+            for r, replica in enumerate(outcome.replicas)
+            if replica.validated == (kind == "validated") and _is_predicted(outcome, r)
+        ]
         if members:
             _draw_loss(loss, outcome, members, kind, colour)
             _draw_accuracy(accuracy, outcome, members, kind, colour)
@@ -57,6 +61,13 @@ def _draw_accuracy(axis: Axes, outcome: Outcome, members: Sequence[int], kind: s
     videos = "validation" if kind == "validated" else "test"
     accuracy = np.mean([_accuracy(outcome, r) for r in members], axis=0)
     axis.plot(epochs, accuracy, label=f"{kind}, {videos} videos (mean)", **_style(outcome, colour))
+
+
+def _is_predicted(outcome: Outcome, r: int) -> bool:
+    """Returns whether replica r predicts the videos of its curve: where no epoch is chosen, these may train as well."""
+    if outcome.epochs > 1 or not outcome.replicas[r].validated:
+        return True
+    return bool(np.isfinite(outcome.validation_probabilities(r)).all())
 
 
 def _accuracy(outcome: Outcome, r: int) -> Float[np.ndarray, " epochs"]:

@@ -2,6 +2,7 @@
 
 from benchmarks import ACCURACIES, ENVIRONMENT, FACTS, made_up_results, made_up_standings
 
+from dfuse_jax.experiments import table5
 from dfuse_jax.report.comparison import compute_standings, words
 
 NOTE = (
@@ -65,3 +66,8 @@ def test_the_legend_is_that_of_the_headline():
     assert "those of `final`" in last_epoch and "share of the training fold" not in last_epoch
     one_epoch = " ".join(words.legend(made_up_standings(epochs=1)))
     assert "only one epoch" in one_epoch and "not a result" not in one_epoch
+
+
+def test_every_row_of_table_5_has_a_provenance_that_the_legend_explains():
+    assert {row.provenance for row in table5.ROWS.values()} <= set(words.PROVENANCES)
+    assert {row.input for row in table5.ROWS.values()} <= {"landmarks", "pixels"}

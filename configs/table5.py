@@ -1,0 +1,76 @@
+"""The systems of the paper's Table 5 over the same folds, seeds and data.
+
+On bundled synthetic data, at sizes at which 2 CPU cores take less than a minute for each:
+
+    dfuse-benchmark --config table5
+
+The full sizes on a database (uva_nemo, mmi, spos, bbc), beside the paper's values; some systems; any field of a recipe:
+
+    dfuse-benchmark --config table5:bbc --config.data.dir=DIR \
+        --config.systems=cohn04,deepmarkernet --config.recipes.cohn04.model.side=right
+
+Each system's fields are those of its own recipe, such as configs/cohn04.py.
+"""
+
+from ml_collections import ConfigDict
+
+from dfuse_jax.experiments import recipe, table5
+
+SHARED = ("name", "note", "seed", "data", "cv")  # what a recipe says for itself, and the comparison for all
+ENCODER = {
+    "model.points": 32,
+    "model.neighbours": 6,
+    "model.blocks": ((16, 2),),
+    "model.steps": 2,
+    "model.depth": 1,
+    "model.time_depth": 0,
+    "train.epochs": 15,
+    "train.batch_size": 8,
+    "train.eval_windows": 2,
+    "train.learning_rate": 5e-3,
+}
+# Beyond their own demos, these are made smaller.
+SMALLER = {"meshsmilenet": ENCODER, "deepmarkernet": ENCODER, "hadamard": ENCODER}
+
+
+def get_config(database: str | None = None) -> ConfigDict:
+    """Returns the comparison for "uva_nemo", "mmi", "spos", "bbc" or a "folder"; without one, the demo."""
+    return demo() if database in (None, "", "demo") else full(database)
+
+
+def full(database: str) -> ConfigDict:
+    """Returns all systems at full size on the database's folds."""
+    return ConfigDict(
+        {
+            "name": f"table5-{database}",
+            "note": "Every system by its own recipe.",
+            "systems": tuple(table5.ROWS),  # all of them; any of them: --config.systems=cohn04,pstnet
+            "seed": 0,
+            "data": {
+                "source": recipe.source(database),
+                "dir": "",  # of the database's landmarks and folds, or of a folder of samples
+                "shuffle": "nothing",  # a control: "labels" are dealt out to other videos
+            },
+            "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
+            "recipes": _recipes(database),
+        }
+    )
+
+
+def demo() -> ConfigDict:
+    """Returns all systems at small sizes on bundled synthetic data."""
+    config = full("bbc")
+    config.name = "table5-demo"
+    config.note = "A demo: few videos, small models, few epochs."
+    config.data.update(source="synthetic", videos=80, subjects=40)
+    config.cv.update(folds=5, runs=1, validation_share=0.25)
+    config.recipes = _recipes("demo")
+    for name, fields in SMALLER.items():
+        config.recipes[name].update_from_flattened_dict(fields)
+    return config
+
+
+def _recipes(database: str) -> dict:
+    """Returns the recipe of each system, less what all share."""
+    recipes = {name: recipe.read(name, database).to_dict() for name in table5.ROWS}
+    return {name: {key: value for key, value in own.items() if key not in SHARED} for name, own in recipes.items()}
