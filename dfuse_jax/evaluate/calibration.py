@@ -81,8 +81,20 @@ def cooled(probabilities: Float[np.ndarray, " n"], temperature: float) -> Float[
     return expit(logit(np.clip(probabilities.astype(float), EDGE, 1 - EDGE)) / temperature)
 
 
-def abstention(labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, " n"]) -> dict[float, float]:
-    """Returns the accuracy on the most confident share of the predictions, for each of COVERAGES.
+def summary(labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, " n"]) -> dict[str, Any]:
+    """Returns Brier score, calibration error and bins of the probabilities that are not nan."""
+    defined = ~np.isnan(probabilities)
+    labels, probabilities = labels[defined], probabilities[defined]
+    bins = reliability(labels, probabilities)
+    return {
+        "brier": brier(labels, probabilities),
+        "calibration_error": calibration_error(bins),
+        "bins": [b._asdict() for b in bins],
+    }
+
+
+def abstention(labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, " n"]) -> list[dict[str, float]]:
+    """Returns the accuracy on the most confident share of the predictions: a share of COVERAGES and accuracy each.
 
     Confidence is the distance from 0.5. Where predictions at the edge of a share are equally confident, each counts in
     part, so that the order of the videos does not matter.
@@ -95,4 +107,9 @@ def abstention(labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "
     # The number right among the first n is linear within a level.
     ends = np.concatenate([[0], np.cumsum(counts)])
     totals = np.concatenate([[0], np.cumsum(right)])
-    return {share: float(np.interp(share * len(labels), ends, totals) / (share * len(labels))) for share in COVERAGES}
+    kept = [share * len(labels) for share in COVERAGES]
+    right_of_kept = np.interp(kept, ends, totals)
+    return [
+        {"share": share, "accuracy": float(number / size)}
+        for share, size, number in zip(COVERAGES, kept, right_of_kept, strict=True)
+    ]

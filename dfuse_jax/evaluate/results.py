@@ -116,10 +116,8 @@ def _calibration(labels: Int[np.ndarray, " videos"], folds: Sequence[FoldPredict
     label = np.concatenate([labels[fold.replica.test] for fold in folds])
     raw = np.concatenate([fold.probabilities for fold in folds]).astype(float)
     numbers: dict[str, Any] = {
-        **_reliability(label, raw),
-        "abstention": [
-            {"share": share, "accuracy": accuracy} for share, accuracy in calibration.abstention(label, raw).items()
-        ],
+        **calibration.summary(label, raw),
+        "abstention": calibration.abstention(label, raw),
         "temperature": None,
         "cooled": None,
     }
@@ -128,20 +126,8 @@ def _calibration(labels: Int[np.ndarray, " videos"], folds: Sequence[FoldPredict
         cooled = [calibration.cooled(fold.probabilities, t) for fold, t in zip(folds, temperatures, strict=True)]
         quartiles = np.quantile(temperatures, (0, 0.5, 1))
         numbers["temperature"] = dict(zip(("low", "median", "high"), quartiles, strict=True))
-        numbers["cooled"] = _reliability(label, np.concatenate(cooled))
+        numbers["cooled"] = calibration.summary(label, np.concatenate(cooled))
     return numbers
-
-
-def _reliability(labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, " n"]) -> dict[str, Any]:
-    """Returns Brier score, calibration error and the bins of the probabilities that are no nan."""
-    defined = ~np.isnan(probabilities)
-    labels, probabilities = labels[defined], probabilities[defined]
-    bins = calibration.reliability(labels, probabilities)
-    return {
-        "brier": calibration.brier(labels, probabilities),
-        "calibration_error": calibration.calibration_error(bins),
-        "bins": [b._asdict() for b in bins],
-    }
 
 
 def _row(labels: Int[np.ndarray, " videos"], fold: FoldPredictions) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_accuracy_with_abstention_by_hand():
     probabilities = np.array([0.99, 0.9, 0.05, 0.2, 0.8, 0.8, 0.2, 0.4, 0.45, np.nan])
     # By confidence: right, right (0.05), right (0.9), then four of confidence 0.3, of which two are right, then 0.4
     # right, 0.45 wrong, and nan, which is wrong and the least confident.
-    accuracy = calibration.abstention(labels, probabilities)
+    accuracy = {row["share"]: row["accuracy"] for row in calibration.abstention(labels, probabilities)}
     np.testing.assert_allclose(accuracy[1.0], 0.6)
     np.testing.assert_allclose(accuracy[0.9], 6 / 9)
     np.testing.assert_allclose(accuracy[0.8], 6 / 8)

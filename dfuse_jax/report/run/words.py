@@ -114,22 +114,23 @@ def _control_remarks(results: Mapping) -> list[str]:
 
 def evidence(results: Mapping) -> list[str]:
     """Returns how far chance could move the headline, and what its probabilities are worth."""
-    return [_permutation(results), *_calibration(results["calibration"])]
+    return [describe_permutation(results["permutation"]), *describe_calibration(results["calibration"])]
 
 
-def _permutation(results: Mapping) -> str:
-    permutation = results["permutation"]
+def describe_permutation(permutation: Mapping) -> str:
+    """Returns how often labels without meaning reach the scores."""
     p = ", ".join(f"{METRIC_NAMES[name]} p = {format_number(permutation['p'][name], '.4f')}" for name in METRICS)
     places = f"within the {count(permutation['subjects'], 'subject')} with videos of both classes"
     if not permutation["within_subjects"]:
         places = "among all videos, since no subject is known to have videos of both classes"
     return (
-        f"Permutation of labels {places}, {permutation['permutations']:,} times against the same predictions: {p} "
-        f"(`{results['headline']}`, no training)."
+        f"Labels change places {places}, {permutation['permutations']:,} times against the same predictions, "
+        f"without training: {p}."
     )
 
 
-def _calibration(calibration: Mapping) -> list[str]:
+def describe_calibration(calibration: Mapping) -> list[str]:
+    """Returns what the probabilities are worth."""
     lines = [
         f"Brier score {format_number(calibration['brier'], '.3f')} (0.25 for 0.5 always), expected calibration error "
         f"{percent(calibration['calibration_error'])}% (10 bins)."
@@ -239,6 +240,7 @@ def markdown(results: Mapping) -> str:
         "## Chance and calibration",
         _resampled(results),
         markdown_table(("protocol", *METRIC_NAMES.values()), pooled),
+        f"For `{headline}`:",
         markdown_list(evidence(results)),
         "![Reliability of the probabilities, and accuracy with abstention](calibration.png)",
         "## Folds",
