@@ -132,6 +132,13 @@ def test_pages_name_only_what_exists(page):
     for module, member in re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", page.read_text()):
         if member == "py":
             assert module in modules or (ROOM.parent / "launch" / f"{module}.py").exists(), module
-        elif module in modules and member not in ("csv", "json", "md", "npz", "png"):  # of files: quality.csv
+        elif module in modules and member not in (
+            "csv",
+            "json",
+            "md",
+            "npz",
+            "parquet",
+            "png",
+        ):  # of files: quality.csv
             defined = rf'(def|class) {member}\b|"{member}",|^{member} [:=]'
             assert member in modules or re.search(defined, modules[module], re.MULTILINE), f"{module}.{member}"

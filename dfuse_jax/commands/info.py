@@ -41,6 +41,7 @@ EXTRAS = {
     "extract": ("mediapipe", "av"),
     "tfds": ("tensorflow-datasets", "tensorflow-metadata", "importlib_resources", "array_record"),
     "ray": ("mediapipe", "av", "ray"),
+    "analyse": ("mediapipe", "av", "pandas", "pyarrow"),
     "baseline": ("torch",),
     "gpu": ("jax-cuda12-plugin",),
 }

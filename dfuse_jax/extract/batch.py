@@ -59,14 +59,14 @@ def extract_all(
     out = pathlib.Path(out)
     jobs = [job._replace(path=pathlib.Path(job.path)) for job in jobs]
     _make(out)
-    with locked(out), Manifest(out) as manifest, _Bar([job.path for job in jobs]) as bar:
+    with locked(out), Manifest(out) as manifest, Bar([job.path for job in jobs]) as bar:
         return _Batch(out, manifest, bar).run(jobs, workers, ray)
 
 
 class _Batch:
     """The jobs of one call: which are to be done, and what became of them."""
 
-    def __init__(self, out: pathlib.Path, manifest: Manifest, bar: "_Bar"):
+    def __init__(self, out: pathlib.Path, manifest: Manifest, bar: "Bar"):
         self.out, self.manifest, self.bar = out, manifest, bar
         self.versions = versions()
         self.extracted: set[str] = set()
@@ -164,7 +164,7 @@ class _Batch:
         return self.out / f"{job.name}.npz"
 
 
-class _Bar:
+class Bar:
     """A progress bar in bytes of video, which are known at the start, as frames are not: share, time left, frames/s."""
 
     def __init__(self, paths: Sequence[pathlib.Path]):

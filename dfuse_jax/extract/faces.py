@@ -1,5 +1,6 @@
-"""Several faces in a video: the one that takes up most of it is followed, and the others are blackened."""
+"""Several faces in a video: one of them is followed, and the others are blackened."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,10 @@ OVERLAP = 0.3  # of intersection and union: the same face in the next frame
 PATIENCE = 10  # frames for which a face may be hidden and still be the same
 SURROUNDINGS = 2.0  # times the detector's box, which ends at brows and chin: what the mesh looks at
 
+LEAST = 25  # frames in which a face is seen at least; what is seen in fewer is a false alarm, or somebody who passes by
+
 Track = dict[int, np.ndarray]  # {frame: box} of one face, in the order of the frames
+Places = dict[int, np.ndarray]  # the same, with the frames in which the face was hidden for a moment
 
 
 def follow(boxes: Sequence[Float[np.ndarray, "faces 4"]]) -> Float[np.ndarray, "frames 4"]:
@@ -27,6 +31,31 @@ def follow(boxes: Sequence[Float[np.ndarray, "faces 4"]]) -> Float[np.ndarray, "
     return np.stack(
         [np.interp(np.arange(len(boxes)), frames, side) for side in np.array(list(largest.values())).T], axis=1
     )
+
+
+def people(boxes: Sequence[Float[np.ndarray, "faces 4"]]) -> list[Places]:
+    """Follows everybody in a video, who takes up most of it first.
+
+    A face that appears where one was lost, however long ago, is taken for the same person.
+
+    Args:
+        boxes: of every frame, those of all its faces: left, top, width, height.
+
+    Returns:
+        Of every person the box in each frame; none in frames where the face was not seen for more than PATIENCE frames.
+    """
+    joined: list[Track] = []
+    for track in _tracks(boxes):
+        first = next(iter(track))
+        ended = [other for other in joined if _last(other) < first]
+        same = max(ended, key=lambda other: _overlap(other[_last(other)], track[first]), default=None)
+        if same is not None and _overlap(same[_last(same)], track[first]) > OVERLAP:
+            same.update(track)
+        else:
+            joined.append(dict(track))
+    lasting = [track for track in joined if len(track) >= min(LEAST, len(boxes))]
+    largest_first = sorted(lasting or joined, key=lambda track: -sum(w * h for _, _, w, h in track.values()))
+    return [_bridge(track) for track in largest_first]
 
 
 def isolate(
@@ -69,6 +98,17 @@ def _tracks(boxes: Sequence[np.ndarray]) -> list[Track]:
                 free_boxes.remove(b)
         tracks += [{frame: in_frame[b]} for b in sorted(free_boxes)]
     return tracks
+
+
+def _bridge(track: Track) -> Places:
+    """Interpolates the boxes of moments in which the face was hidden."""
+    places = dict(track)
+    for before, after in itertools.pairwise(track):
+        if 1 < after - before <= PATIENCE:
+            for frame in range(before + 1, after):
+                share = (frame - before) / (after - before)
+                places[frame] = (1 - share) * track[before] + share * track[after]
+    return places
 
 
 def _last(track: Track) -> int:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8, UInt16
 
+from dfuse_jax.samples import Sample
+
 # The bits of `Sample.flags`, the first one 1; files hold them, so a new name goes to the end.
 NAMES = ("covered", "dark", "turned", "small", "blurred", "repeated", "other_person")
 MEANINGS = {
@@ -33,6 +35,16 @@ NOTABLE = {
     "repeated": 0.05,
     "other_person": 0.0,  # whatever is compared across a cut is wrong
 }
+
+# Shares of the frames above which nobody should judge a smile: too much of what would be judged was not seen.
+REFUSED = {
+    "covered": 0.2,
+    "dark": 0.5,
+    "turned": 0.5,
+    "blurred": 0.5,
+    "other_person": 0.02,
+}
+MOST_INTERPOLATED = 0.2  # the same of frames without a face
 
 SIDE = 64  # pixels to which a face is reduced before it is looked at: coarser than compression and most noise
 FINEST = 96  # pixels of a face that are read for that; of larger ones every second or third
@@ -170,6 +182,28 @@ def notable(of_frames: Mapping[str, float]) -> dict[str, float]:
 def notes(bits: UInt16[np.ndarray, " frames"] | None) -> list[str]:
     """Returns what a user should know, a line each."""
     return [f"{share:.0%} of the frames: {MEANINGS[name]}." for name, share in notable(shares(bits)).items()]
+
+
+def refusal(sample: Sample) -> str | None:
+    """Returns why a smile should not be judged, in words that follow "not judged: "; None if it may be.
+
+    Flags that are not known refuse nothing.
+    """
+    reasons = [
+        f"{MEANINGS[name]} in {share:.0%} of the frames, up to {REFUSED[name]:.0%} are allowed"
+        for name, share in shares(sample.flags).items()
+        if share > REFUSED.get(name, 1)
+    ]
+    interpolated = len(sample.interpolated) / len(sample.landmarks)
+    if interpolated > MOST_INTERPOLATED:
+        reasons.append(f"no face in {interpolated:.0%} of the frames, up to {MOST_INTERPOLATED:.0%} are allowed")
+    return "; ".join(reasons) or None
+
+
+def is_flagged(bits: UInt16[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames"]:
+    """Tells in which frames something is flagged for which a smile may be refused."""
+    columns = unpack(bits)
+    return np.any([columns[name] for name in REFUSED], axis=0)
 
 
 def follow(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from dfuse_jax import samples
 from dfuse_jax.constants import VERSION
+from dfuse_jax.extract import recording
 from dfuse_jax.extract.landmarks import Extraction, extract
 from dfuse_jax.extract.native import require
 from dfuse_jax.runtime.errors import UserError
@@ -40,6 +41,22 @@ class Job(NamedTuple):
     chips: bool = False
 
 
+class RecordingJob(NamedTuple):
+    """A recording to extract, see `recording.record`.
+
+    Attributes:
+        path: the video.
+        folder: of its landmarks.
+        pixel_aspect: width / height of a pixel as it is stored; None: what the file says, or 1.
+        fps: frames per second at which it was filmed; None: what the times of its frames say.
+    """
+
+    path: pathlib.Path
+    folder: pathlib.Path
+    pixel_aspect: float | None = None
+    fps: float | None = None
+
+
 class Progress(NamedTuple):
     """Frames done of a video, and promised (0: not known)."""
 
@@ -48,7 +65,7 @@ class Progress(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a job gave: content and record, or the reason why there are none.
+    """What a job gave: content and record, or the reason why there are none; a recording has neither, being on disk.
 
     Attributes:
         content: of the sample's .npz file.
@@ -72,9 +89,12 @@ def options(job: Job) -> dict[str, float | None]:
     return {"pixel_aspect": job.pixel_aspect, "true_fps": job.fps, **chips}
 
 
-def work(job: Job, on_frame: Callable[[int, int], None] | None = None) -> Result:
+def work(job: Job | RecordingJob, on_frame: Callable[[int, int], None] | None = None) -> Result:
     """Extracts the video of a job; whatever is wrong with it is the result's reason."""
     try:
+        if isinstance(job, RecordingJob):
+            recording.record(job.path, job.folder, pixel_aspect=job.pixel_aspect, fps=job.fps, on_frame=on_frame)
+            return Result()
         extraction = extract(job.path, pixel_aspect=job.pixel_aspect, fps=job.fps, on_frame=on_frame)
         sample = dataclasses.replace(extraction.sample, name=job.name, label=job.label, subject=job.subject)
         sample = samples.validate(sample)

@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing import connection
 from multiprocessing.connection import Connection
+from typing import Generic, TypeVar
 
 from dfuse_jax.extract import mesh
-from dfuse_jax.extract.jobs import Job, Progress, Result, work
+from dfuse_jax.extract.jobs import Job, Progress, RecordingJob, Result, work
 from dfuse_jax.runtime.errors import UserError
+
+SomeJob = TypeVar("SomeJob", Job, RecordingJob)
 
 PAUSE = 0.2  # seconds between two reports of progress
 _START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({descriptor})"
@@ -29,7 +32,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(jobs: Iterable[Job], workers: int | None = None) -> Generator[tuple[Job, Progress | Result]]:
+def run(jobs: Iterable[SomeJob], workers: int | None = None) -> Generator[tuple[SomeJob, Progress | Result]]:
     """Extracts the jobs, at most `workers` (None: one per core) at a time.
 
     Yields:
@@ -39,7 +42,7 @@ def run(jobs: Iterable[Job], workers: int | None = None) -> Generator[tuple[Job,
         UserError: no process can be started that extracts.
     """
     jobs = iter(jobs)
-    crew: list[_Worker] = []
+    crew: list[_Worker[SomeJob]] = []
     able = False
     try:
         while True:
@@ -66,7 +69,7 @@ def run(jobs: Iterable[Job], workers: int | None = None) -> Generator[tuple[Job,
             worker.end()
 
 
-class _Worker:
+class _Worker(Generic[SomeJob]):
     """A new Python process, and the job that it is at. It ends with this one, as its standard input does.
 
     Attributes:
@@ -75,7 +78,7 @@ class _Worker:
         death: how it died; None as long as it lives.
     """
 
-    def __init__(self, job: Job):
+    def __init__(self, job: SomeJob):
         self.connection, theirs = multiprocessing.Pipe()
         start = _START.format(path=sys.path, module=__name__, descriptor=theirs.fileno())
         with _uninterrupted():  # Ctrl-C reaches all processes of a terminal; this one ends the others
@@ -87,7 +90,7 @@ class _Worker:
         self.death: str | None = None
         self.give(job)
 
-    def give(self, job: Job) -> None:
+    def give(self, job: SomeJob) -> None:
         self.job = job
         with contextlib.suppress(OSError):  # it has died: `receive` will say so
             self.connection.send(job)

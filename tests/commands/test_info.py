@@ -28,7 +28,9 @@ def test_the_packages_are_those_that_setup_cfg_requires():
     for extra, names in info.EXTRAS.items():
         required = [name for name in _requirements("options.extras_require", extra) if name != "%(extract)s"]
         required = [{"jax[cuda12]": "jax-cuda12-plugin"}.get(name, name) for name in required]
-        assert [name for name in names if extra != "ray" or name not in info.EXTRAS["extract"]] == required
+        assert [
+            name for name in names if extra not in ("ray", "analyse") or name not in info.EXTRAS["extract"]
+        ] == required
 
 
 def test_json_holds_versions_devices_and_caches(tmp_path):

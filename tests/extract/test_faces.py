@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from faces import portrait, smiling, write_video
 
+from dfuse_jax.extract import faces
 from dfuse_jax.extract.faces import follow, isolate
 from dfuse_jax.extract.landmarks import extract
 
@@ -73,3 +74,25 @@ def test_everything_but_the_face_is_black():
     assert (isolated[20:60, 70:110] == 0).all()  # the other's
     assert (isolated[:, 110:] == 0).all()
     assert (image == 7).all()
+
+
+def box(left, width=0.2):
+    return np.array([left, 0.3, width, width])
+
+
+def test_people_are_told_apart_by_where_they_are():
+    """The left one is hidden for five frames, the right one leaves for thirty and comes back to the same place."""
+    boxes = []
+    for frame in range(120):
+        left = [] if 50 <= frame < 55 else [box(0.1 + 0.001 * frame, 0.3)]
+        right = [] if 60 <= frame < 90 else [box(0.7)]
+        boxes.append(np.array(left + right).reshape(-1, 4))
+    first, second = faces.people(boxes)
+    assert sorted(first) == list(range(120))
+    np.testing.assert_allclose(first[52], box(0.152, 0.3))
+    assert sorted(second) == [*range(60), *range(90, 120)]
+
+
+def test_who_is_seen_for_a_moment_is_left_out():
+    boxes = [np.array([box(0.1), box(0.7)] if 10 <= frame < 20 else [box(0.1)]) for frame in range(60)]
+    assert len(faces.people(boxes)) == 1
