@@ -30,7 +30,7 @@ class Videos(NamedTuple):
 
     def without(self, chosen: Sequence[int]) -> "Videos":
         """Returns all videos but those of some numbers."""
-        kept = np.setdiff1d(np.arange(len(self.names)), chosen)
+        kept = [v for v in range(len(self.names)) if v not in set(chosen)]
         return Videos(
             [self.names[v] for v in kept], [self.subjects[v] for v in kept], self.labels[kept], self.frames[kept]
         )
