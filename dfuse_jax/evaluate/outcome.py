@@ -108,11 +108,13 @@ class FoldPredictions:
         replica: whose test videos they are.
         epoch: after which they were made, from 0; None for `length_only`, which has none.
         probabilities: of spontaneous.
+        validation: the same of the replica's validation videos, if it has any.
     """
 
     replica: Replica
     epoch: int | None
     probabilities: Float[np.ndarray, " test"]
+    validation: Float[np.ndarray, " validation"]
 
 
 def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]]:
@@ -123,14 +125,18 @@ def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]
     """
     predictions = {protocol: [] for protocol in PROTOCOLS}
     for r in sorted(range(len(outcome.replicas)), key=lambda r: _position(outcome.replicas[r])):
-        replica, probabilities = outcome.replicas[r], outcome.test_probabilities(r)
+        replica, test, validation = (
+            outcome.replicas[r],
+            outcome.test_probabilities(r),
+            outcome.validation_probabilities(r),
+        )
         for protocol, epoch in _chosen_epochs(outcome, r).items():
-            predictions[protocol].append(FoldPredictions(replica, epoch, probabilities[epoch]))
+            predictions[protocol].append(FoldPredictions(replica, epoch, test[epoch], validation[epoch]))
     if outcome.epochs == 1 and predictions["final"]:
         predictions["validated"] = list(predictions["final"])
     for replica in full_training_folds(outcome.replicas):
         probabilities = metrics.length_only(outcome.frames, outcome.labels, replica.train, replica.test)
-        predictions["length_only"].append(FoldPredictions(replica, None, probabilities))
+        predictions["length_only"].append(FoldPredictions(replica, None, probabilities, validation=np.array([])))
     return predictions
 
 

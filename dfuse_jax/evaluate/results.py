@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dfuse_jax.constants import VERSION
-from dfuse_jax.evaluate import metrics
+from dfuse_jax.evaluate import calibration, metrics, resampling
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
 from dfuse_jax.runtime import formats
 
@@ -36,15 +36,19 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
 
     Returns:
         `format`, `name`, `note`, `versions`, `environment`, `config`, `data`; `epochs`, `runs` and `folds` (numbers);
-        `headline` (the protocol that counts); `protocols`, each with its `folds` (a row for each run and fold) and
-        `summary` (of each metric: mean, low, high, defined); `majority` likewise; `seconds` and `speed`.
+        `headline` (the protocol that counts); `protocols`, each with its `folds` (a row for each run and fold),
+        `summary` (of each metric: mean, low, high, defined) and `pooled` (of each metric: value, low, high, by
+        resampling subjects); `majority` likewise; `permutation` and `calibration` of the headline; `seconds` and
+        `speed`.
     """
     predictions = predictions_by_protocol(outcome)
-    protocols = {protocol: _protocol(outcome.labels, folds) for protocol, folds in predictions.items()}
+    protocols = {protocol: _protocol(outcome, folds) for protocol, folds in predictions.items()}
     coins = [metrics.coin_flip(len(fold.replica.test), outcome.epochs) for fold in predictions["peeked"]]
     protocols["peeked"]["coin_flip"] = float(np.mean(coins)) if coins else None
     full_folds = [fold.replica for fold in predictions["length_only"]]
     majority = [_majority(outcome.labels, replica) for replica in full_folds]
+    # Without validation shares no epoch can be chosen fairly, so the last one counts.
+    headline = "validated" if predictions["validated"] else "final"
     return as_json(
         {
             "format": FORMAT,
@@ -57,10 +61,11 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
             "epochs": outcome.epochs,
             "runs": len({replica.run for replica in outcome.replicas}),
             "folds": len({replica.fold for replica in outcome.replicas}),
-            # Without validation shares no epoch can be chosen fairly, so the last one counts.
-            "headline": "validated" if predictions["validated"] else "final",
+            "headline": headline,
             "protocols": protocols,
             "majority": {"folds": majority, "summary": {"accuracy": _summary(majority, "accuracy")}},
+            "permutation": resampling.permute(resampling.pool(outcome, predictions[headline]))._asdict(),
+            "calibration": _calibration(outcome.labels, predictions[headline]),
             "seconds": outcome.seconds,
             "speed": _speed(outcome),
         }
@@ -89,9 +94,40 @@ def read_results(path: str | os.PathLike) -> dict[str, Any]:
     return results
 
 
-def _protocol(labels: Int[np.ndarray, " videos"], folds: Sequence[FoldPredictions]) -> dict[str, Any]:
-    rows = [_row(labels, fold) for fold in folds]
-    return {"folds": rows, "summary": {metric: _summary(rows, metric) for metric in metrics.METRICS}}
+def _protocol(outcome: Outcome, folds: Sequence[FoldPredictions]) -> dict[str, Any]:
+    rows = [_row(outcome.labels, fold) for fold in folds]
+    summary = {metric: _summary(rows, metric) for metric in metrics.METRICS}
+    undefined = resampling.Interval(math.nan, math.nan, math.nan)
+    pooled = (
+        resampling.bootstrap(resampling.pool(outcome, folds)) if folds else dict.fromkeys(metrics.METRICS, undefined)
+    )
+    return {
+        "folds": rows,
+        "summary": summary,
+        "pooled": {metric: interval._asdict() for metric, interval in pooled.items()},
+    }
+
+
+def _calibration(labels: Int[np.ndarray, " videos"], folds: Sequence[FoldPredictions]) -> dict[str, Any]:
+    """Returns how well the probabilities of all folds and runs are calibrated, as they are and cooled.
+
+    Each fold is cooled by the temperature that its own validation videos choose; without any, there is none.
+    """
+    label = np.concatenate([labels[fold.replica.test] for fold in folds])
+    raw = np.concatenate([fold.probabilities for fold in folds]).astype(float)
+    numbers: dict[str, Any] = {
+        **calibration.summary(label, raw),
+        "abstention": calibration.abstention(label, raw),
+        "temperature": None,
+        "cooled": None,
+    }
+    if all(fold.replica.validated for fold in folds):
+        temperatures = [calibration.temperature(labels[fold.replica.val], fold.validation) for fold in folds]
+        cooled = [calibration.cooled(fold.probabilities, t) for fold, t in zip(folds, temperatures, strict=True)]
+        quartiles = np.quantile(temperatures, (0, 0.5, 1))
+        numbers["temperature"] = dict(zip(("low", "median", "high"), quartiles, strict=True))
+        numbers["cooled"] = calibration.summary(label, np.concatenate(cooled))
+    return numbers
 
 
 def _row(labels: Int[np.ndarray, " videos"], fold: FoldPredictions) -> dict[str, Any]:

@@ -25,6 +25,7 @@ REMEDIES = {
     "benchmark": "dfuse-benchmark runs it.",
     "chips": "dfuse-extract, dfuse-dataset and dfuse-build make them of the videos with --chips.",
     "database": "dfuse-build NAME builds it; --config.data.dir=DIR names its folder.",
+    "drop_known": "--drop_known leaves them out.",
     "finished_run": "A run's folder is the --workdir of a finished dfuse-cv.",
     "folder": "dfuse-dataset videos.csv --out DIR makes such a folder; --config.data.dir=DIR names it.",
     "folds": "Set --config.cv.folds.",

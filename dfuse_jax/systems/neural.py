@@ -106,9 +106,9 @@ class Neural:
         (device,) = jax.tree.leaves(fitted)[0].devices()
         replicas = len(jax.tree.leaves(fitted)[0])
         program = _predict(self.network.suited_to(device.platform, replicas), self.settings, device.platform)
-        videos = np.arange(len(inputs.length), dtype=np.int32)
+        alone = np.zeros(len(inputs.length), np.int32)  # each video draws as if it were the only one
         key = train.random_key(self.tuning)
-        start = np.asarray(_draw_windows(self.settings, inputs.length, videos, key))
+        start = np.asarray(_draw_windows(self.settings, inputs.length, alone, key))
         # Of the videos only what the windows show, so that videos of any length share what is compiled.
         windows = train.cut(inputs, start, self.settings.clip_frames)
         arguments = jax.device_put((windows, np.arange(start.size, dtype=np.int32)), device)

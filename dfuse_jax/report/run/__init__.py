@@ -14,6 +14,7 @@ from dfuse_jax.evaluate.outcome import Outcome
 from dfuse_jax.evaluate.results import compute_results, predictions_csv
 from dfuse_jax.report.files import write_json, write_text
 from dfuse_jax.report.run import words
+from dfuse_jax.report.run.calibration import draw_calibration
 from dfuse_jax.report.run.curves import draw_learning_curves
 from dfuse_jax.report.run.words import console
 
@@ -21,7 +22,7 @@ __all__ = ["console", "write"]
 
 
 def write(directory: str | os.PathLike, outcome: Outcome) -> dict[str, Any]:
-    """Writes predictions.csv, learning_curves.png, report.md and, last, results.json, which marks a finished run.
+    """Writes predictions.csv, pictures, report.md and, last, results.json, which marks a finished run.
 
     Args:
         directory: made if it is missing; an earlier report in it is replaced.
@@ -37,6 +38,7 @@ def write(directory: str | os.PathLike, outcome: Outcome) -> dict[str, Any]:
     (directory / "results.json").unlink(missing_ok=True)
     write_text(directory / "predictions.csv", predictions_csv(outcome))
     draw_learning_curves(directory / "learning_curves.png", outcome)
+    draw_calibration(directory / "calibration.png", results)
     write_text(directory / "report.md", words.markdown(results))
     write_json(directory / "results.json", results)
     return results

@@ -11,6 +11,7 @@ from dfuse_jax.report.formatting import (
     METRIC_NAMES,
     count,
     estimate,
+    format_number,
     hardware,
     markdown_list,
     markdown_table,
@@ -111,6 +112,59 @@ def _control_remarks(results: Mapping) -> list[str]:
     ]
 
 
+def evidence(results: Mapping) -> list[str]:
+    """Returns how far chance could move the headline, and what its probabilities are worth."""
+    return [describe_permutation(results["permutation"]), *describe_calibration(results["calibration"])]
+
+
+def describe_permutation(permutation: Mapping) -> str:
+    """Returns how often labels without meaning reach the scores."""
+    p = ", ".join(f"{METRIC_NAMES[name]} p = {format_number(permutation['p'][name], '.4f')}" for name in METRICS)
+    places = f"within the {count(permutation['subjects'], 'subject')} with videos of both classes"
+    if not permutation["within_subjects"]:
+        places = "among all videos, since no subject is known to have videos of both classes"
+    return (
+        f"Labels change places {places}, {permutation['permutations']:,} times against the same predictions, "
+        f"without training: {p}."
+    )
+
+
+def describe_calibration(calibration: Mapping) -> list[str]:
+    """Returns what the probabilities are worth."""
+    lines = [
+        f"Brier score {format_number(calibration['brier'], '.3f')} (0.25 for 0.5 always), expected calibration error "
+        f"{percent(calibration['calibration_error'])}% (10 bins)."
+    ]
+    cooled, temperature = calibration["cooled"], calibration["temperature"]
+    if cooled:
+        low, median, high = (format_number(temperature[key], ".2f") for key in ("low", "median", "high"))
+        lines.append(
+            f"With a temperature that each fold's validation videos choose (median {median}, {low} to {high}): Brier "
+            f"score {format_number(cooled['brier'], '.3f')}, error {percent(cooled['calibration_error'])}%."
+        )
+    accuracy = {row["share"]: percent(row["accuracy"]) for row in calibration["abstention"]}
+    lines.append(
+        f"Accuracy on the half of the videos with the most confident predictions {accuracy[0.5]}%, on nine tenths "
+        f"{accuracy[0.9]}%."
+    )
+    return lines
+
+
+def _interval(pooled: Mapping) -> str:
+    return estimate({"mean": pooled["value"], "low": pooled["low"], "high": pooled["high"]})
+
+
+def _resampled(results: Mapping) -> str:
+    data = results["data"]
+    whom = f"the {data['subjects']} subjects, with all their videos"
+    if data["subjects"] is None:
+        whom = "the videos, for the subjects are unknown: where people have several videos it is too narrow"
+    return (
+        f"Percent, pooled over the test videos of all folds and averaged over the runs, [{CONFIDENCE} interval by "
+        f"bootstrap (BCa) over {whom}]. It says what other test subjects would change, not other training videos:"
+    )
+
+
 def facts(results: Mapping) -> list[str]:
     """Returns what the data are, and how means and intervals are computed."""
     data = results["data"]
@@ -172,6 +226,10 @@ def markdown(results: Mapping) -> str:
         [f"`{protocol}`", *(estimate(protocols[protocol]["summary"][metric]) for metric in METRICS)]
         for protocol in PROTOCOLS
     ]
+    pooled = [
+        [f"`{protocol}`", *(_interval(protocols[protocol]["pooled"][metric]) for metric in METRICS)]
+        for protocol in PROTOCOLS
+    ]
     parts = [
         f"# {results['name']}",
         results["note"],
@@ -179,6 +237,12 @@ def markdown(results: Mapping) -> str:
         f"Percent, mean [{CONFIDENCE} interval]:",
         markdown_table(("protocol", *METRIC_NAMES.values()), rows),
         markdown_list(remarks(results)),
+        "## Chance and calibration",
+        _resampled(results),
+        markdown_table(("protocol", *METRIC_NAMES.values()), pooled),
+        f"For `{headline}`:",
+        markdown_list(evidence(results)),
+        "![Reliability of the probabilities, and accuracy with abstention](calibration.png)",
         "## Folds",
         _fold_caption(results),
         markdown_table(FOLD_COLUMNS, fold_rows(results)),
