@@ -33,10 +33,12 @@ class Network(Classifier):
 
     penalty: float = 1e-3
 
-    def loss(self, outputs: Outputs, label: Float[Array, " batch"], video: Any, params: Any) -> Float[Array, ""]:
-        """Returns the cross-entropy and the penalty."""
+    def loss(
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Any, params: Any, **options: Any
+    ) -> Float[Array, ""]:
+        """Returns the cross-entropy and the penalty; `options` are those of the cross-entropy."""
         norms = [_norm(leaf) for leaf in jax.tree.leaves(params)]
-        return super().loss(outputs, label, video, params) + self.penalty * jnp.sum(jnp.stack(norms))
+        return super().loss(outputs, label, video, params, **options) + self.penalty * jnp.sum(jnp.stack(norms))
 
 
 def build(config: Mapping) -> neural.Neural:
