@@ -51,9 +51,10 @@ def test_a_config_of_an_earlier_system_is_of_that_system(name):
 @pytest.mark.parametrize("database", [None, "mmi"])
 def test_table_5_takes_each_system_as_its_own_recipe_has_it(database):
     config = get("table5", database)
-    assert list(config.systems) == list(table5.ROWS) and set(config.recipes) == set(table5.ROWS)
-    assert set(EARLIER) < set(table5.ROWS)
-    for name in config.systems:
+    assert set(config.recipes) == set(table5.ROWS) and set(EARLIER) < set(table5.ROWS)
+    sees_pixels = {name for name in table5.ROWS if get(name, database).data.get("chips")}
+    assert list(config.systems) == [name for name in table5.ROWS if name not in sees_pixels]
+    for name in table5.ROWS:
         own = get(name, database).to_dict()
         expected = {key: value for key, value in own.items() if key not in ("name", "note", "seed", "data", "cv")}
         if database:
