@@ -27,7 +27,11 @@ NAME = "pfister11"
 CLASSIFIERS = ("svm", "linear", "mkl", "rf", "vote")
 BLOCKS = ((8, 8, 1), (5, 5, 1), (8, 8, 2), (5, 5, 2))
 TREES = 500
-TRUSTED = ("dfuse_jax.systems.kernel_machine.KernelMachine", "dfuse_jax.systems.pfister11.Vote")
+TRUSTED = (
+    "dfuse_jax.systems.kernel_machine.KernelMachine",
+    "dfuse_jax.systems.pfister11.Forest",
+    "dfuse_jax.systems.pfister11.Vote",
+)
 
 
 def build(config: Mapping) -> Classical:
@@ -78,6 +82,68 @@ class Vote:
         return np.stack([1 - votes, votes], axis=1)
 
 
+class Forest:
+    """A random forest as arrays; scikit-learn's own trees cannot be read from a file that one does not trust.
+
+    Args:
+        roots: the first node of each tree.
+        left: of each node, the next one for values up to the threshold; negative in leaves.
+        right: of each node, the next one for greater values.
+        feature: whose value is compared.
+        threshold: with which it is compared.
+        share: of class 1 among a node's training videos.
+        depth: of the deepest tree.
+    """
+
+    classes_ = (0, 1)
+
+    def __init__(
+        self,
+        roots: Int[np.ndarray, " trees"],
+        left: Int[np.ndarray, " nodes"],
+        right: Int[np.ndarray, " nodes"],
+        feature: Int[np.ndarray, " nodes"],
+        threshold: Float[np.ndarray, " nodes"],
+        share: Float[np.ndarray, " nodes"],
+        depth: int,
+    ):
+        self.roots, self.left, self.right, self.depth = roots, left, right, depth
+        self.feature, self.threshold, self.share = feature, threshold, share
+
+    def predict_proba(self, features: Float[np.ndarray, "videos features"]) -> Float[np.ndarray, "videos 2"]:
+        """Returns the probabilities of the two classes."""
+        node = np.tile(self.roots, (len(features), 1))
+        for _ in range(self.depth):
+            leaf = self.left[node] < 0
+            value = np.take_along_axis(features, np.where(leaf, 0, self.feature[node]), axis=1)
+            below = np.where(value <= self.threshold[node], self.left[node], self.right[node])
+            node = np.where(leaf, node, below)
+        spontaneous = self.share[node].mean(axis=1)
+        return np.stack([1 - spontaneous, spontaneous], axis=1)
+
+
+def plant(forest: RandomForestClassifier) -> Forest:
+    """Returns a fitted forest of scikit-learn as arrays."""
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    sizes = np.array([tree.node_count for tree in trees])
+    roots = np.cumsum(sizes) - sizes
+
+    def children(name: str) -> Int[np.ndarray, " nodes"]:
+        parts = [np.asarray(getattr(tree, name)) for tree in trees]
+        return np.concatenate([np.where(part < 0, -1, part + root) for part, root in zip(parts, roots, strict=True)])
+
+    values = np.concatenate([tree.value[:, 0] for tree in trees])
+    return Forest(
+        roots=roots,
+        left=children("children_left"),
+        right=children("children_right"),
+        feature=np.concatenate([tree.feature for tree in trees]),
+        threshold=np.concatenate([tree.threshold for tree in trees]),
+        share=values[:, 1] / values.sum(axis=1),
+        depth=max(tree.max_depth for tree in trees),
+    )
+
+
 def learn(
     features: Float[np.ndarray, "videos features"],
     labels: Int[np.ndarray, " videos"],
@@ -92,6 +158,6 @@ def learn(
         return kernel_machine.fit(features, labels, splits, names=names[classifier], balanced=balanced)
     if classifier == "rf":
         weight = "balanced" if balanced else None
-        return RandomForestClassifier(TREES, random_state=0, class_weight=weight).fit(features, labels)
+        return plant(RandomForestClassifier(TREES, random_state=0, class_weight=weight).fit(features, labels))
     members = ("svm", "linear", "rf")
     return Vote([learn(features, labels, splits, classifier=member, balanced=balanced) for member in members])

@@ -105,7 +105,8 @@ def grey(label, frames, rng):
     return np.full((frames, 128, 128, 3), 90, np.uint8)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# wu17 reads all that wu14 does.
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "wu14")) for n in NAMES])
 def test_pictures_that_show_nothing_give_numbers(name, tmp_path):
     samples = videos(8, grey, frames=4)
     accuracy(build(name), samples, tmp_path / "fit")
@@ -148,6 +149,16 @@ def test_pfisters_features_are_clbp_top_of_interpolated_grey_chips():
     assert found.shape == (2, 22656)
     volume = samples[0].chips.astype(float) @ (0.299, 0.587, 0.114)
     np.testing.assert_allclose(found[0], np.asarray(clbp_top(interpolate(volume, 20))).ravel(), atol=2e-3)
+
+
+def test_a_forest_as_arrays_is_that_of_scikit_learn():
+    from sklearn.ensemble import RandomForestClassifier
+
+    rng = np.random.default_rng(0)
+    features, labels = rng.random((60, 5)).astype(np.float32), rng.integers(0, 2, 60)
+    forest = RandomForestClassifier(20, random_state=0).fit(features, labels)
+    new = rng.random((30, 5)).astype(np.float32)
+    np.testing.assert_allclose(pfister11.plant(forest).predict_proba(new), forest.predict_proba(new), atol=1e-12)
 
 
 def test_with_everything_kept_wus_patterns_are_plain_clbp_top():
