@@ -7,6 +7,7 @@ A folder of results holds
     timelines/<video>.png         the lip signals of everybody, and their smiles
     smiles/<video>_p1_s001.npz    the landmarks of every smile, as a sample
     overlays/<video>.mp4          if asked for: the video with mesh, lip signal and smiles
+    annotations/<video>.eaf, .vtt smiles and phases for ELAN, smiles for players
     groups.csv                    features by group, with effect sizes
 
 What is done of a video is marked in .parts/<video>/, last, so that a kill loses the videos under way and nothing else.
@@ -33,7 +34,7 @@ from dfuse_jax.extract import flags, gaps, jobs, on_cores, overlay, recording
 from dfuse_jax.extract.batch import Bar
 from dfuse_jax.extract.native import require
 from dfuse_jax.extract.recording import Recording
-from dfuse_jax.report import groups, timeline
+from dfuse_jax.report import annotations, groups, timeline
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, checksum, escaped, locked
 from dfuse_jax.samples import Sample
@@ -178,6 +179,7 @@ def analyse_all(
     """
     pandas = require("pandas", "analyse")
     require("pyarrow", "analyse")
+    require("pympi", "analyse")
     trained = predict.load(os.fspath(checkpoint)) if checkpoint is not None else None
     group_of = groups.read(grouping) if grouping is not None else None
     out = pathlib.Path(out)
@@ -194,6 +196,7 @@ def analyse_all(
         if trained is not None:
             _judge(table, trained, out)
         _write_tables(out, table)
+        _annotate(done, table)
         if group_of is not None or trained is not None:
             group = table["file"].map(group_of) if group_of is not None else groups.judged(table)
             groups.write(out / "groups.csv", groups.compare(table, group, dmarkers.FEATURE_NAMES))
@@ -542,6 +545,19 @@ def _write_tables(out: pathlib.Path, table: "pandas.DataFrame") -> None:
         table.to_csv(file, index=False, float_format="%.7g", lineterminator="\n")
     with atomic(out / "smiles.parquet", "wb") as file:
         table.to_parquet(file, index=False)
+
+
+def _annotate(parts: Sequence[_Part], table: "pandas.DataFrame") -> None:
+    """Writes the smiles of every video for ELAN and for players."""
+    by_file: dict[str, list[dict]] = {}
+    for row in table.drop(columns=list(dmarkers.FEATURE_NAMES)).to_dict("records"):
+        by_file.setdefault(str(row["file"]), []).append(row)
+    for part in parts:
+        rows = by_file.get(escaped(part.path.name), [])
+        folder = part.out / "annotations"
+        folder.mkdir(exist_ok=True)
+        annotations.write_eaf(folder / f"{part.name}.eaf", part.path, rows)
+        annotations.write_webvtt(folder / f"{part.name}.vtt", rows)
 
 
 def _sample_name(video: str, person: int, smile: int) -> str:
