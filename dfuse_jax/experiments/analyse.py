@@ -276,7 +276,7 @@ def _parts(out: pathlib.Path, videos: Sequence[str | os.PathLike]) -> dict[str, 
 
 
 def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, overlays: bool) -> dict[str, str]:
-    """Extracts and finds what is not done yet; returns {name: reason} of what cannot be."""
+    """Extracts what is not done yet and finds its smiles; returns {name: reason} of what cannot be extracted."""
     failed: dict[str, str] = {}
     ready: list[_Part] = []
     with Bar([part.path for part in parts.values()]) as bar:
@@ -297,11 +297,18 @@ def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, o
                     continue
                 part.folder.mkdir(parents=True, exist_ok=True)
                 (part.folder / "state.json").unlink(missing_ok=True)
+                shutil.rmtree(part.landmarks, ignore_errors=True)  # of other options, which the next file would deny
                 with atomic(part.folder / "wanted.json") as file:
                     json.dump(wanted, file)
                 yield jobs.RecordingJob(
                     part.path, part.landmarks, pixel_aspect=wanted["pixel_aspect"], fps=wanted["fps"]
                 )
+
+        def finish(part: _Part) -> None:
+            try:
+                _finish(part, wanted, overlays)
+            except UserError as error:
+                failed[part.name] = str(error)
 
         with contextlib.closing(on_cores.run(todo(), workers)) as events:
             for job, event in events:
@@ -314,9 +321,9 @@ def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, o
                     failed[part.name] = event.reason
                     shutil.rmtree(part.folder, ignore_errors=True)
                 else:
-                    _finish(part, wanted, overlays)
+                    finish(part)
         for part in ready:
-            _finish(part, wanted, overlays)
+            finish(part)
     return failed
 
 

@@ -59,10 +59,11 @@ def read(row: Row) -> Sample:
             "does not hold. The frame rate and the image's size in pixels stand in the columns fps, width and height."
         )
     array, network = _read_array(row.path)
+    fps, size = row.fps, row.image_size
     if network == other_tools.PY_FEAT:
         row = row._replace(units="pixels")
     try:
-        sample = _to_sample(array, row, fps=row.fps, size=row.image_size)
+        sample = _to_sample(array, row, fps=fps, size=size)
         return dataclasses.replace(sample, network=network)
     except UserError as error:
         raise UserError(f"{row.path}: {error}") from error
