@@ -52,7 +52,7 @@ COLUMNS = (
     *("file", "person", "smile", "fps"),
     *(f"{moment}_frame" for moment in MOMENTS),
     *(f"{moment}_s" for moment in MOMENTS),
-    *("amplitude", "height_sd", "interpolated", *flags.NAMES, "judged", "reason"),
+    *("amplitude", "height_sd", "interpolated", *flags.NAMES, "flagged", "judged", "reason"),
     *("probability", "probability_sd", "models"),
     *dmarkers.FEATURE_NAMES,
 )
@@ -483,7 +483,7 @@ def _rows(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas
             )
             apex = onset[1] if np.isfinite(onset[1]) else offset[0]
             moments = (smile.begin, onset[0], apex, offset[0], smile.end)
-            reason = flags.refusal(sample)
+            shares, reason = flags.shares(sample.flags), flags.refusal(sample)
             rows.append(
                 {
                     "file": escaped(part.path.name),
@@ -495,7 +495,8 @@ def _rows(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas
                     "amplitude": smile.amplitude,
                     "height_sd": smile.height,
                     "interpolated": len(sample.interpolated) / len(sample.landmarks),
-                    **flags.shares(sample.flags),
+                    **shares,
+                    "flagged": bool(flags.notable(shares)),
                     "judged": False,
                     "reason": reason or "",
                 }

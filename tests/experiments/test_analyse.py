@@ -51,7 +51,7 @@ def test_a_smile_is_a_row(analysed):
     assert 6 < row["start_frame"] < 16 and 52 < row["end_frame"] < 66
     assert row["start_frame"] < row["apex_frame"] < row["offset_frame"] < row["end_frame"]
     assert row["start_s"] == pytest.approx(row["start_frame"] / 25)
-    assert (row["judged"], row["reason"]) == (False, "")
+    assert (row["flagged"], row["judged"], row["reason"]) == (False, False, "")
     assert np.isnan(row["probability"])
 
 
