@@ -5,7 +5,6 @@ Here a program reads queries, keys and values of one head of one sequence, and w
 backward pass computes the weights anew. Sizes are filled up to powers of two with zeros, which are never weighed.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -14,6 +13,8 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float
+
+from dfuse_jax.models.kernels import program
 
 _QUERY, _KEY, _VALUE = range(3)
 
@@ -54,12 +55,7 @@ def _launch(kernel: Callable, qkv: Array, *gradients: Array, out: tuple[int, ...
         )(*rows)
         return result.reshape(out)
 
-    return lax.platform_dependent(
-        qkv,
-        *gradients,
-        cpu=functools.partial(call, interpret=True),
-        default=functools.partial(call, interpret=False),
-    )
+    return program.on_platform(call, (qkv, *gradients))
 
 
 def _padded(size: int) -> int:
