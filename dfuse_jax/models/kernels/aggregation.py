@@ -79,12 +79,12 @@ def _forward(sizes: tuple[int, int], train: bool, query: Array, curves: Memory, 
     y, *sums = program.launch(kernel, (query, *curves, *steps), (), outputs, dtype=query.dtype, name="aggregation")
     if train:
         squares, total = (jnp.sum(part, axis=0) for part in sums)
-        return (y, squares, total[0]), (query, curves, steps)
-    return (y,), (query, curves, steps)
+        return (y, squares, total[0]), (query, curves, steps, y)
+    return (y,), (query, curves, steps, y)
 
 
 def _backward(sizes: tuple[int, int], train: bool, residuals: tuple, gradients: tuple[Array, ...]):
-    query, curves, steps = residuals
+    query, curves, steps, y = residuals
     g, *sums = gradients
     constants = ()
     if train:
@@ -94,7 +94,7 @@ def _backward(sizes: tuple[int, int], train: bool, residuals: tuple, gradients: 
     outputs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays]
     kernel = functools.partial(_gradient_frame, sizes=sizes)
     query_gradient, *memories = program.launch(
-        kernel, (*arrays, g), constants, outputs, dtype=jnp.float32, name="aggregation_gradient"
+        kernel, (*arrays, y, g), constants, outputs, dtype=jnp.float32, name="aggregation_gradient"
     )
     return query_gradient, Memory(*memories[:2]), Memory(*memories[2:])
 
@@ -145,7 +145,7 @@ def _attend_frame(
 
 
 def _gradient_frame(
-    query_ref, curve_key_ref, curve_value_ref, step_key_ref, step_value_ref, g_ref, *refs, sizes
+    query_ref, curve_key_ref, curve_value_ref, step_key_ref, step_value_ref, y_ref, g_ref, *refs, sizes
 ) -> None:
     *moments_gradient, query_gradient_ref, curve_k_ref, curve_v_ref, step_k_ref, step_v_ref = refs
     points, dtype = query_ref.shape[0], query_ref.dtype
@@ -156,10 +156,8 @@ def _gradient_frame(
         weights = [_weights(query, key, size) for (key, _), size in zip(memories, sizes, strict=True)]
         g = at_least_float32(g_ref[rows, :])
         if moments_gradient:
-            parts = [program.product(w.astype(dtype), value) for w, (_, value) in zip(weights, memories, strict=True)]
-            y = at_least_float32((parts[0] + parts[1]).astype(dtype))
             squares, total = (ref[...] for ref in moments_gradient)
-            g = g + program.product(y, squares, precise=dtype != jnp.bfloat16) + total
+            g = g + program.product(at_least_float32(y_ref[rows, :]), squares, precise=dtype != jnp.bfloat16) + total
         counted = jnp.where(inside, g, jnp.zeros_like(g)).astype(dtype)
         query_gradient = jnp.zeros(query.shape, g.dtype)
         new = []
@@ -175,7 +173,7 @@ def _gradient_frame(
 
     precision = jnp.promote_types(dtype, jnp.float32)
     start = tuple(tuple(jnp.zeros(part.shape, precision) for part in memory) for memory in memories)
-    sums = program.for_blocks(block, points, start, size=16)
+    sums = program.for_blocks(block, points, start)
     gradient_refs = ((curve_k_ref, curve_v_ref), (step_k_ref, step_v_ref))
     for refs_of_memory, values in zip(gradient_refs, sums, strict=True):
         for ref, value in zip(refs_of_memory, values, strict=True):

@@ -83,22 +83,21 @@ def pad(x: Array, axes: Sequence[int] = (-1,)) -> Array:
     return jnp.pad(x, widths)
 
 
-def for_blocks(body: Callable, rows: int, start: Any, *, size: int = ROWS) -> Any:
+def for_blocks(body: Callable, rows: int, start: Any) -> Any:
     """Carries something through all blocks of rows.
 
     Args:
-        body: body(numbers, inside, carry) returns the new carry; it takes the numbers of a block's rows [size], and
-            which of them are inside [size, 1].
+        body: body(numbers, inside, carry) returns the new carry; it takes the numbers of a block's rows [ROWS], and
+            which of them are inside [ROWS, 1].
         rows: how many there are.
         start: the first carry.
-        size: of a block.
     """
 
     def one(block: Array, carry: Any) -> Any:
-        number = block * size + lax.iota(jnp.int32, size)
+        number = block * ROWS + lax.iota(jnp.int32, ROWS)
         return body(jnp.minimum(number, rows - 1), (number < rows)[:, None], carry)
 
-    return lax.fori_loop(0, pl.cdiv(rows, size), one, start)
+    return lax.fori_loop(0, pl.cdiv(rows, ROWS), one, start)
 
 
 def for_incoming(body: Callable, rows: Array, sources_ref: Any, first_ref: Any, start: Any) -> Any:
