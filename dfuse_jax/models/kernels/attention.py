@@ -40,6 +40,7 @@ def _launch(kernel: Callable, qkv: Array, *gradients: Array, out: tuple[int, ...
     """Runs a kernel for every head of every sequence; each array is [*batch, length, ..., heads, width]."""
     lead = qkv.ndim - 4
     length, _, heads, width = qkv.shape[lead:]
+    whole = pl.BlockSpec(memory_space=pl.ANY)  # a program picks its tile itself
     warps = max(1, _padded(length) * _padded(width) // 512)  # as few as need no more registers than there are
 
     def call(*operands: Array, interpret: bool) -> Array:
@@ -48,6 +49,8 @@ def _launch(kernel: Callable, qkv: Array, *gradients: Array, out: tuple[int, ...
         result = pl.pallas_call(
             kernel,
             grid=(len(rows[0]), heads),
+            in_specs=[whole] * len(rows),
+            out_specs=whole,
             out_shape=jax.ShapeDtypeStruct(shape, qkv.dtype),
             compiler_params=triton.CompilerParams(num_warps=warps),
             interpret=interpret,

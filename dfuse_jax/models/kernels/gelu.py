@@ -56,6 +56,7 @@ gelu.defvjp(_forward, _backward)
 def _launch(function, *arrays: Array, name: str) -> Array:
     """Applies a function of values to arrays of one shape."""
     like = arrays[0]
+    whole = pl.BlockSpec(memory_space=pl.ANY)  # a program picks its values itself
 
     def kernel(*refs) -> None:
         *inputs, output = refs
@@ -68,6 +69,8 @@ def _launch(function, *arrays: Array, name: str) -> Array:
         return pl.pallas_call(
             kernel,
             grid=(pl.cdiv(like.size, _BLOCK),),
+            in_specs=[whole] * len(operands),
+            out_specs=whole,
             out_shape=jax.ShapeDtypeStruct((like.size,), like.dtype),
             compiler_params=triton.CompilerParams(num_warps=program.WARPS),
             interpret=interpret,
