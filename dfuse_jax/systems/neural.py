@@ -124,7 +124,10 @@ class Neural:
         """Averages the probabilities of random clips of each video, by each trained replica."""
         (device,) = jax.tree.leaves(fitted)[0].devices()
         replicas = len(jax.tree.leaves(fitted)[0])
-        program = _predict(self.network.suited_to(device.platform, replicas), self.settings, device.platform)
+        # A CPU would only interpret the kernels of a run that was trained on a GPU.
+        interpreted = device.platform == "cpu" and self.kernels == "fused"
+        network = self.with_kernels("plain").network if interpreted else self.network
+        program = _predict(network.suited_to(device.platform, replicas), self.settings, device.platform)
         alone = np.zeros(len(inputs.length), np.int32)  # each video draws as if it were the only one
         key = train.random_key(self.tuning)
         start = np.asarray(_draw_windows(self.settings, inputs.length, alone, key))

@@ -152,3 +152,18 @@ def test_the_encoders_fused_kernels_agree(tmp_path):
         system.network, system.settings, system.tuning, inputs, platform="gpu", timer=timer(2.0, 1.0)
     )
     assert comparison["kernels"] == "fused" and 0 < comparison["difference_of_allowed"] < 0.5
+
+
+def test_what_a_gpu_trained_is_plain_on_a_cpu(monkeypatch):
+    """Which could only interpret the fused kernels."""
+    asked = []
+
+    def predict(network, settings, platform):
+        asked.append(network.model.kernels)
+        raise InterruptedError
+
+    monkeypatch.setattr(neural, "_predict", predict)
+    system = systems.build(recipe("meshsmilenet", **{"model.kernels": "fused"}).to_dict())
+    with pytest.raises(InterruptedError):
+        system.predict(jnp.zeros(1), INPUTS)
+    assert asked == ["plain"]
