@@ -112,6 +112,10 @@ class Network:
         frames_at_once = sizes.frames_at_once(self.model, platform, replicas=replicas)
         return dataclasses.replace(self, model=self.model.clone(frames_at_once=frames_at_once))
 
+    def with_kernels(self, kernels: str) -> "Network":
+        """Returns the network with "plain" or "fused" kernels."""
+        return dataclasses.replace(self, model=self.model.clone(kernels=kernels))
+
 
 def build(config: Mapping) -> neural.Neural:
     """Returns the system of a config.

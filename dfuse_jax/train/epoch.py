@@ -164,7 +164,7 @@ def draw_windows(
     return jax.vmap(draw)(video, length)
 
 
-def clips(inputs: Inputs, video: Int[Array, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
+def clips(inputs: Inputs, video: Int[AnyArray, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
     """Returns `frames` frames of each video from `start` on: the tree `per_frame` with leaves [B, frames, ...]."""
     frame = start[:, None] + jnp.arange(frames)
     inside = frame < inputs.length[video][:, None]
@@ -223,8 +223,16 @@ def _slack(length: AnyArray, frames: int) -> Array:
     return jnp.maximum(length - frames, 0)
 
 
-def _step(network, settings, state, replica, inputs, video, *, rate, key, pending) -> tuple[State, Float[Array, ""]]:
-    """Takes a training step, if pending, on one random clip of each video [B]; returns the state and the loss."""
+def loss_and_gradient(
+    network: Network,
+    settings: Settings,
+    state: State,
+    replica: Assignment,
+    inputs: Inputs,
+    video: Int[AnyArray, " batch"],
+    key: Array,
+) -> tuple[Float[Array, ""], Any, dict[str, Any]]:
+    """Returns loss, gradient and the network's new collections on one random clip of each video."""
     window_key, dropout_key = random.split(key)
     start = random.randint(window_key, video.shape, 0, _slack(inputs.length[video], settings.clip_frames) + 1)
     clip = clips(inputs, video, start, settings.clip_frames)
@@ -243,6 +251,12 @@ def _step(network, settings, state, replica, inputs, video, *, rate, key, pendin
         return network.loss(outputs, inputs.label[video], features, params), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    return loss, gradient, dict(collections)
+
+
+def _step(network, settings, state, replica, inputs, video, *, rate, key, pending) -> tuple[State, Float[Array, ""]]:
+    """Takes a training step, if pending, on one random clip of each video [B]; returns the state and the loss."""
+    loss, gradient, collections = loss_and_gradient(network, settings, state, replica, inputs, video, key)
     with jax.named_scope("optimizer"):
         params, optimizer = settings.optimizer.step(
             gradient,
@@ -252,5 +266,5 @@ def _step(network, settings, state, replica, inputs, video, *, rate, key, pendin
             weight_decay=replica.tuning.weight_decay,
             pending=pending,
         )
-        collections = keep_unless(pending, dict(collections), state.collections)
+        collections = keep_unless(pending, collections, state.collections)
     return state._replace(params=params, collections=collections, optimizer=optimizer), jnp.where(pending, loss, 0)
