@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from dfuse_jax.experiments import recipe, table5
 
-SHARED = ("name", "note", "seed", "data", "cv")  # what a recipe says for itself, and the comparison for all
+SHARED = ("name", "note", "seed", "data", "cv", "options")  # what a recipe says for itself, and the comparison for all
 ENCODER = {
     "model.points": 32,
     "model.neighbours": 6,
@@ -52,6 +52,8 @@ def full(database: str) -> ConfigDict:
                 "shuffle": "nothing",  # a control: "labels" are dealt out to other videos
             },
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "recipes": _recipes(database),
         }
     )
