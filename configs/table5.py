@@ -24,7 +24,7 @@ ENCODER = {
     "model.steps": 2,
     "model.depth": 1,
     "model.time_depth": 0,
-    "train.epochs": 15,
+    "train.epochs": 12,
     "train.batch_size": 8,
     "train.eval_windows": 2,
     "train.learning_rate": 5e-3,

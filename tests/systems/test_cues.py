@@ -41,7 +41,7 @@ CLASSICAL = [
     Case("dibeklioglu15", "asymmetry", "brows", {}),
 ]
 NETWORKS = [
-    Case("landmark_vit", "brows", "frame_rate", {}),
+    Case("landmark_vit", "brows", "frame_rate", {"train.learning_rate": 3e-4, "train.epochs": 60}),
     Case("pstnet", "brows", "frame_rate", {}),
     Case("p4transformer", "brows", "frame_rate", {}),
     Case("meshsmilenet", "brows", "frame_rate", {}),
@@ -49,7 +49,13 @@ NETWORKS = [
     Case("hadamard", "frame_rate", None, {}),
 ]
 CASES = [*CLASSICAL, *(pytest.param(case, marks=pytest.mark.slow) for case in NETWORKS)]
-named = pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join([case.system, *case.fields.values()]))
+
+
+def name(case):
+    return "-".join([case.system, *map(str, case.fields.values())])
+
+
+named = pytest.mark.parametrize("case", CASES, ids=name)
 
 
 @pytest.fixture(autouse=True)
