@@ -1,6 +1,6 @@
 """The systems of the paper's Table 5 over the same folds, seeds and data.
 
-On bundled synthetic data, at sizes at which 2 CPU cores take less than a minute for each:
+On bundled synthetic data, at small sizes: seconds on 2 CPU cores for a hand-crafted system, minutes for a network:
 
     dfuse-benchmark --config table5
 
