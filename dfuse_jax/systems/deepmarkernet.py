@@ -99,13 +99,13 @@ class Network:
         return jax.vmap(dmarkers.deepmarkernet_targets)(clip["markers"])
 
     def loss(
-        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping, *, weight: Any = 1.0
     ) -> Float[Array, ""]:
         """Returns 0.2 BCE + 0.8 sigmoid(MSE) for "authors", BCE + alpha MSE for "paper"."""
         error = jnp.mean((outputs.dmarkers - outputs.targets) ** 2)
         if self.loss_name == "paper":
-            return cross_entropy(outputs, label) + self.alpha * error
-        return CLASS_SHARE * cross_entropy(outputs, label) + (1 - CLASS_SHARE) * jax.nn.sigmoid(error)
+            return cross_entropy(outputs, label, weight) + self.alpha * error
+        return CLASS_SHARE * cross_entropy(outputs, label, weight) + (1 - CLASS_SHARE) * jax.nn.sigmoid(error)
 
     def suited_to(self, platform: str, replicas: int) -> "Network":
         """Returns the network with as many frames at once as the device holds best."""

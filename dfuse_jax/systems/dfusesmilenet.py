@@ -98,10 +98,10 @@ class Network:
         return Outputs(logits), collections
 
     def loss(
-        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping, *, weight: Any = 1.0
     ) -> Float[Array, ""]:
         """Returns the cross-entropy (eq. 4)."""
-        return cross_entropy(outputs, label)
+        return cross_entropy(outputs, label, weight)
 
     def suited_to(self, platform: str, replicas: int) -> "Network":
         """Returns the network with as many frames at once as the device holds best."""

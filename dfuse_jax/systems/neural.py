@@ -209,11 +209,15 @@ def example_of_clip(clip: Any) -> Inputs:
 def settings(config: Mapping) -> Settings:
     """Returns the training settings of a config's `train` section."""
     section = config["train"]
-    names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer"}
+    names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer", "class_weights"}
     optimizer = {**section["optimizer"], "fused": _kernels(config) == "fused"}
     if "milestones" in optimizer:
         optimizer["milestones"] = tuple(optimizer["milestones"])
-    return Settings(**{name: section[name] for name in names}, optimizer=Optimizer(**optimizer))
+    return Settings(
+        **{name: section[name] for name in names},
+        optimizer=Optimizer(**optimizer),
+        class_weights=checks.is_on(config, "class_weights"),
+    )
 
 
 def tuning(config: Mapping) -> Tuning:

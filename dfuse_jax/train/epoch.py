@@ -218,6 +218,13 @@ def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
     return replica.train[jnp.argsort(jnp.where(counts, draw, jnp.inf))]
 
 
+def class_weight(replica: Assignment, inputs: Inputs, video: Int[AnyArray, " batch"]) -> Float[Array, " batch"]:
+    """Returns half the inverse of the share of each video's class among the training videos."""
+    spontaneous = _mean(inputs.label[replica.train], replica.train_size)
+    share = jnp.where(inputs.label[video] > 0.5, spontaneous, 1 - spontaneous)
+    return 0.5 / share
+
+
 def _slack(length: AnyArray, frames: int) -> Array:
     """Returns by how many frames a clip can be moved within its video."""
     return jnp.maximum(length - frames, 0)
@@ -248,7 +255,8 @@ def loss_and_gradient(
             rngs={"dropout": dropout_key},
             mutable=list(state.collections),
         )
-        return network.loss(outputs, inputs.label[video], features, params), collections
+        options = {"weight": class_weight(replica, inputs, video)} if settings.class_weights else {}
+        return network.loss(outputs, inputs.label[video], features, params, **options), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     return loss, gradient, dict(collections)
