@@ -33,6 +33,8 @@ def full(database: str) -> ConfigDict:
             },
             # Nothing is random and no epoch is chosen, so one run says all and all training videos train.
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "model": {
                 "side": "mean",  # of the two lip corners, or "right", the person's right one alone
                 "features": "full",  # amplitude, duration, mean and peak speed; or "timing", without the amplitude

@@ -32,6 +32,8 @@ def full(database: str) -> ConfigDict:
                 "shuffle": "nothing",  # a control: "dmarkers" (loss "paper") or "labels" are dealt out to other videos
             },
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "loss": {
                 # 0.2 BCE + 0.8 sigmoid(MSE) of 216 raw values of the clip; or "paper", BCE + alpha MSE.
                 "name": "authors",

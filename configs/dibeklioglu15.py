@@ -33,6 +33,8 @@ def full(database: str) -> ConfigDict:
             },
             # Nothing is random and no epoch is chosen, so one run says all and all training videos train.
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "dmarkers": recipe.dmarkers(database),
             "model": {
                 "fusion": "mid",  # a machine for each region; or "early", one for all; or "late", also for each phase

@@ -29,6 +29,8 @@ def paper(database: str) -> ConfigDict:
                 "shuffle": "nothing",  # a control: "dmarkers" or "labels" are dealt out to other videos
             },
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "dmarkers": recipe.dmarkers(database),
             "model": {
                 "fusion": "gated_concatenation_hadamard",

@@ -64,6 +64,7 @@ class Sample:
         flags: [T] uint16, what the camera did not see in every frame, one bit a flag, see `extract.flags`; None
             unknown, as in files of version 0.1.
         chip_source: gives the chips one by one, see `chips`; None: there are none.
+        network: what has found the landmarks, if not the Attention Mesh of MediaPipe 0.10.14, which gives others.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Sample:
     chip_source: Iterable[UInt8[np.ndarray, "128 128 3"]] | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
+    network: str | None = None
 
     @property
     def chips(self) -> UInt8[np.ndarray, "frames 128 128 3"]:
@@ -287,6 +289,7 @@ def load(path: str | os.PathLike) -> Sample:
             interpolated=tuple(int(frame) for frame in fields.get("interpolated", ())),
             flags=fields.get("flags"),
             chip_source=ChipFile(pathlib.Path(path)) if _has_chips(path) else None,
+            network=str(fields["network"]) if "network" in fields else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a sample file ({error}). Extract the video again.") from error

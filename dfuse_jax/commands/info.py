@@ -44,7 +44,7 @@ EXTRAS = {
     "extract": ("mediapipe", "av"),
     "tfds": ("tensorflow-datasets", "tensorflow-metadata", "importlib_resources", "array_record"),
     "ray": ("mediapipe", "av", "ray"),
-    "analyse": ("mediapipe", "av", "pandas", "pyarrow"),
+    "analyse": ("mediapipe", "av", "pandas", "pyarrow", "pympi-ling"),
     "baseline": ("torch",),
     "gpu": ("jax-cuda12-plugin",),
 }

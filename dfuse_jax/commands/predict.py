@@ -1,20 +1,25 @@
 """Tells from videos whether a smile is spontaneous, by the models of a finished cross-validation, or exports these.
 
-dfuse-predict --checkpoint RUN VIDEO... [--models=10] [--out DIR]
+dfuse-predict --checkpoint RUN VIDEO|FOLDER... [--models=10] [--out DIR] [--format=text|json|csv]
 dfuse-predict --export=model.npz RUN [--model=1/3]
 
 RUN is the --workdir of a finished dfuse-cv, or a file that --export made. A VIDEO may also be a .npz that dfuse-extract
-made of one. --pixel_aspect and --fps are as there. --models asks so many of the run's models, spread over its folds,
-instead of all: an answer takes as much less time.
+or dfuse-analyse made of one, and a FOLDER stands for all of these in it. --pixel_aspect and --fps are as in
+dfuse-extract. --models asks so many of the run's models, spread over its folds, instead of all: an answer takes as much
+less time. A smile that rests on too many frames in which the face was covered, dark or turned away is not judged.
+Nothing is written over: where DIR has a plot of that name, the new one gets a number.
 
 --export writes one file with one model, its recipe and its model card, to be passed on, and prints the card. --model is
 the number of the model's run and of its fold, 1/1 unless given. Either may be "all": all/2 are the models of fold 2,
 whose probabilities are averaged, and all/all are those that --checkpoint RUN asks.
 """
 
+import csv
+import io
+import json
 import pathlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -22,10 +27,22 @@ from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from dfuse_jax.experiments.predict import Trained
+    from dfuse_jax.experiments.predict import Trained, Verdict
     from dfuse_jax.samples import Sample
 
-RATE_TOLERANCE = 1.25  # 24 and 30 frames per second are alike to a model of 16 frames a clip, 25 and 50 are not
+COLUMNS = (
+    "video",
+    "judged",
+    "reason",
+    "probability",
+    "lowest",
+    "highest",
+    "models",
+    "cautions",
+    "notes",
+    "plot",
+    "run",
+)
 
 
 def main() -> None:
@@ -39,6 +56,7 @@ def main() -> None:
         "models", None, "How many of the run's models to ask, spread over its folds; all unless given.", lower_bound=1
     )
     out = flags.DEFINE_string("out", ".", "Folder for the plots, <video's name>.png; made if it is not there.")
+    form = flags.DEFINE_enum("format", "text", ["text", "json", "csv"], "How the verdicts are printed.")
     pixel_aspect = flags.DEFINE_string(
         "pixel_aspect",
         None,
@@ -57,6 +75,7 @@ def main() -> None:
                 checkpoint.value,
                 pathlib.Path(out.value),
                 models=models.value,
+                form=form.value,
                 pixel_aspect=pixel_aspect.value,
                 fps=fps.value,
             )
@@ -95,63 +114,97 @@ def _not_a_model(model: str) -> UserError:
 
 
 def predict(
-    videos: Sequence[str],
+    arguments: Sequence[str],
     checkpoint: str | None,
     out: pathlib.Path,
     *,
     models: int | None,
+    form: str,
     pixel_aspect: str | None,
     fps: float | None,
 ) -> None:
-    """Prints a line and draws a plot for every video, then raises UserError with the reasons for those it could not."""
-    if not videos or not checkpoint:
+    """Prints a verdict and draws a plot of every video, then raises UserError with the reasons for those it could not.
+
+    Text and CSV are printed line by line, JSON at the end.
+    """
+    if not arguments or not checkpoint:
         raise UserError(
             "Usage: dfuse-predict --checkpoint DIR VIDEO... (DIR: the --workdir of dfuse-cv, or an exported model)"
         )
-    _check_names(videos)
-
     from dfuse_jax.experiments.predict import load
     from dfuse_jax.runtime.files import escaped
 
+    videos = find(arguments)
     trained = load(checkpoint)
-    print(f"{trained.name}: {trained.note}")
+    if form == "text":
+        print(f"{trained.name}: {trained.note}")
     if models is not None:
-        print(f"{models} of its {len(trained.models)} models, spread over the folds, are asked.")
+        if form == "text":
+            print(f"{models} of its {len(trained.models)} models, spread over the folds, are asked.")
         trained = trained.some(models)
-    reasons = []
+    if form == "csv":
+        print(_csv_line(COLUMNS))
+    rows, reasons = [], []
     for video in videos:
         try:
             sample, notes = read(video, pixel_aspect=pixel_aspect, fps=fps)
-            lines = [judge(trained, sample, out), *notes]
+            verdict = trained.judge(sample)
+            plot = draw(trained, sample, verdict, out)
         except UserError as error:
             reasons.append(str(error))
-        else:
-            print(escaped("\n".join(f"{video}: {line}" for line in lines)), flush=True)
+            continue
+        row = _row(video, verdict, notes, plot, trained.name)
+        rows.append(row)
+        if form == "text":
+            print(escaped("\n".join(f"{video}: {line}" for line in (describe(verdict, plot), *notes))), flush=True)
+        if form == "csv":
+            joined = ["; ".join(x) if isinstance(x, list) else x for x in row.values()]
+            print(escaped(_csv_line(joined)), flush=True)
+    if form == "json":
+        print(json.dumps({"run": trained.name, "note": trained.note, "videos": rows}, indent=2))
     if reasons:
         head = [f"{len(reasons)} of {len(videos)} videos could not be judged:"] if len(videos) > 1 else []
         raise UserError("\n".join(head + reasons))
 
 
-def judge(trained: "Trained", sample: "Sample", out: pathlib.Path) -> str:
-    """Returns the verdict on a smile, and draws its signals to <out>/<name>.png."""
-    probabilities = trained.predict(sample)
-    verdict = f"spontaneous with probability {probabilities.mean():.1%}"
+def find(arguments: Sequence[str]) -> list[str]:
+    """Returns the videos and samples that are meant, each once; a folder stands for those in it, sorted.
+
+    Raises:
+        UserError: a folder without any.
+    """
+    from dfuse_jax.extract.video import find_videos
+
+    paths: dict[pathlib.Path, str] = {}
+    for argument in arguments:
+        inside = [pathlib.Path(argument)]
+        if inside[0].is_dir():
+            inside = sorted([*find_videos(argument), *inside[0].rglob("*.npz")])
+            if not inside:
+                raise UserError(f"{argument}: no videos in this folder, nor samples (.npz).")
+        for path in inside:
+            paths.setdefault(path.resolve(), str(path))
+    return list(paths.values())
+
+
+def describe(verdict: "Verdict", plot: pathlib.Path) -> str:
+    """Returns the verdict as a line."""
+    return "; caution: ".join([f"{_headline(verdict)}; signals in {plot}", *verdict.cautions])
+
+
+def draw(trained: "Trained", sample: "Sample", verdict: "Verdict", out: pathlib.Path) -> pathlib.Path:
+    """Draws the signals of a smile to <out>/<name>.png, or a name with a number where that is taken; returns which."""
     plot = out / f"{sample.name}.png"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        trained.plot(sample, plot, f"{sample.name}: {verdict}\n{trained.name}: {trained.note}")
+        number = 2
+        while plot.exists():
+            plot = out / f"{sample.name}_{number}.png"
+            number += 1
+        trained.plot(sample, plot, f"{sample.name}: {_headline(verdict)}\n{trained.name}: {trained.note}")
     except OSError as error:
         raise UserError(f"--out {out}: {plot.name} cannot be written ({error.strerror}).") from error
-    models = "1 model"
-    if len(probabilities) > 1:
-        models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
-    frames, clip = len(sample.landmarks), trained.config.get("train", {}).get("clip_frames", 0)
-    cautions = [f"its {frames} frames are less than a clip of {clip}"] if frames < clip else []
-    rates = trained.results["data"].get("fps")
-    if rates and not rates[0] / RATE_TOLERANCE <= sample.fps <= rates[1] * RATE_TOLERANCE:
-        learnt = " to ".join(f"{rate:.4g}" for rate in sorted(set(rates)))
-        cautions.append(f"it has {sample.fps:.4g} frames per second, and the training videos had {learnt}")
-    return "; caution: ".join([f"{verdict} ({models}); signals in {plot}", *cautions])
+    return plot
 
 
 def read(video: str, *, pixel_aspect: str | None, fps: float | None) -> tuple["Sample", Sequence[str]]:
@@ -170,11 +223,25 @@ def read(video: str, *, pixel_aspect: str | None, fps: float | None) -> tuple["S
     return extraction.sample, extraction.notes
 
 
-def _check_names(videos: Iterable[str]) -> None:
-    """Raises UserError if two videos would draw the same plot."""
-    by_name = {}
-    for video in videos:
-        path = pathlib.Path(video)
-        other = by_name.setdefault(path.stem, path)
-        if other.resolve() != path.resolve() and other.with_suffix("") != path.with_suffix(""):
-            raise UserError(f"{other} and {path} have the same name, and so would their plots. Judge them one by one.")
+def _headline(verdict: "Verdict") -> str:
+    if verdict.reason:
+        return f"not judged: {verdict.reason}"
+    probabilities = verdict.probabilities
+    models = "1 model"
+    if len(probabilities) > 1:
+        models = f"{len(probabilities)} models, {probabilities.min():.1%} to {probabilities.max():.1%}"
+    return f"spontaneous with probability {probabilities.mean():.1%} ({models})"
+
+
+def _row(video: str, verdict: "Verdict", notes: Sequence[str], plot: pathlib.Path, run: str) -> dict[str, Any]:
+    """Returns {column: value} of COLUMNS, in that order."""
+    known = verdict.probabilities.astype(float)
+    numbers = [float(known.mean()), float(known.min()), float(known.max())] if len(known) else [None] * 3
+    values = [video, not verdict.reason, verdict.reason, *numbers, len(known), list(verdict.cautions), list(notes)]
+    return dict(zip(COLUMNS, [*values, str(plot), run], strict=True))
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()

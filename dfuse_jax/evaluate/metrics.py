@@ -92,6 +92,36 @@ def validated_epoch(labels: Int[np.ndarray, " videos"], probabilities: Float[np.
     return int(np.lexsort((cross_entropy, -number_correct))[0])
 
 
+def best_threshold(labels: Int[np.ndarray, " videos"], probabilities: Float[np.ndarray, " videos"]) -> float:
+    """Returns the threshold of the best balanced accuracy; of several the one nearest to 0.5.
+
+    Args:
+        labels: of the validation videos.
+        probabilities: of spontaneous.
+
+    Returns:
+        0.5, or a value halfway between two neighbouring probabilities; 0.5 if a class is missing.
+    """
+    if len(np.unique(labels)) < 2 or not np.isfinite(probabilities).all():
+        return 0.5
+    values = np.unique(probabilities.astype(float))
+    candidates = np.concatenate([[0.5], (values[1:] + values[:-1]) / 2])
+    recalls = [
+        np.mean((probabilities[labels == label][None] >= candidates[:, None]) == label, axis=1) for label in (0, 1)
+    ]
+    score = np.mean(recalls, axis=0)
+    best = candidates[score >= score.max() - 1e-12]
+    return float(best[np.argmin(np.abs(best - 0.5))])
+
+
+def shift(probabilities: Float[np.ndarray, " videos"], threshold: float) -> Float[np.ndarray, " videos"]:
+    """Returns the probabilities with the odds divided by those of the threshold, which comes to lie at 0.5."""
+    if threshold == 0.5:
+        return probabilities
+    p = probabilities.astype(float)
+    return p * (1 - threshold) / (p * (1 - threshold) + (1 - p) * threshold)
+
+
 def peeked_epoch(labels: Int[np.ndarray, " videos"], probabilities: Float[np.ndarray, "epochs videos"]) -> int:
     """Returns the epoch that the published protocol takes: the earliest of the best accuracy on the test videos.
 

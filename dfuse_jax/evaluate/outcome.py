@@ -64,6 +64,7 @@ class Outcome:
         clips: number of clips on which an epoch trains and predicts, summed over the replicas.
         environment: in which the durations were measured.
         config: nested and JSON-able.
+        chooses_threshold: whether validation videos choose the threshold of `validated`, beside its epoch.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Outcome:
     clips: int
     environment: Environment
     config: Mapping
+    chooses_threshold: bool = False
 
     @property
     def epochs(self) -> int:
@@ -121,7 +123,9 @@ def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]
     """Returns the predictions of each protocol, in the order of PROTOCOLS, by run and fold.
 
     With a single epoch there is no choice to make and no reason to give up a validation share: `validated`, `final`
-    and `peeked` are the same predictions, those of the replica that is trained on the whole training fold.
+    and `peeked` are the same predictions, those of the replica that is trained on the whole training fold. If a
+    threshold is chosen, there is one: `validated` then is of the replica with a share, and its probabilities are
+    shifted so that its threshold lies at 0.5.
     """
     predictions = {protocol: [] for protocol in PROTOCOLS}
     for r in sorted(range(len(outcome.replicas)), key=lambda r: _position(outcome.replicas[r])):
@@ -131,8 +135,12 @@ def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]
             outcome.validation_probabilities(r),
         )
         for protocol, epoch in _chosen_epochs(outcome, r).items():
-            predictions[protocol].append(FoldPredictions(replica, epoch, test[epoch], validation[epoch]))
-    if outcome.epochs == 1 and predictions["final"]:
+            chosen, held_out = test[epoch], validation[epoch]
+            if replica.validated and outcome.chooses_threshold:
+                threshold = metrics.best_threshold(outcome.labels[replica.val], held_out)
+                chosen, held_out = metrics.shift(chosen, threshold), metrics.shift(held_out, threshold)
+            predictions[protocol].append(FoldPredictions(replica, epoch, chosen, held_out))
+    if outcome.epochs == 1 and predictions["final"] and not outcome.chooses_threshold:
         predictions["validated"] = list(predictions["final"])
     for replica in full_training_folds(outcome.replicas):
         probabilities = metrics.length_only(outcome.frames, outcome.labels, replica.train, replica.test)

@@ -7,6 +7,7 @@ A folder of results holds
     timelines/<video>.png         the lip signals of everybody, and their smiles
     smiles/<video>_p1_s001.npz    the landmarks of every smile, as a sample
     overlays/<video>.mp4          if asked for: the video with mesh, lip signal and smiles
+    annotations/<video>.eaf, .vtt smiles and phases for ELAN, smiles for players
     groups.csv                    features by group, with effect sizes
 
 What is done of a video is marked in .parts/<video>/, last, so that a kill loses the videos under way and nothing else.
@@ -33,7 +34,7 @@ from dfuse_jax.extract import flags, gaps, jobs, on_cores, overlay, recording
 from dfuse_jax.extract.batch import Bar
 from dfuse_jax.extract.native import require
 from dfuse_jax.extract.recording import Recording
-from dfuse_jax.report import groups, timeline
+from dfuse_jax.report import annotations, groups, timeline
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, checksum, escaped, locked
 from dfuse_jax.samples import Sample
@@ -51,7 +52,7 @@ COLUMNS = (
     *("file", "person", "smile", "fps"),
     *(f"{moment}_frame" for moment in MOMENTS),
     *(f"{moment}_s" for moment in MOMENTS),
-    *("amplitude", "height_sd", "interpolated", *flags.NAMES, "judged", "reason"),
+    *("amplitude", "height_sd", "interpolated", *flags.NAMES, "flagged", "judged", "reason"),
     *("probability", "probability_sd", "models"),
     *dmarkers.FEATURE_NAMES,
 )
@@ -178,6 +179,7 @@ def analyse_all(
     """
     pandas = require("pandas", "analyse")
     require("pyarrow", "analyse")
+    require("pympi", "analyse")
     trained = predict.load(os.fspath(checkpoint)) if checkpoint is not None else None
     group_of = groups.read(grouping) if grouping is not None else None
     out = pathlib.Path(out)
@@ -194,6 +196,7 @@ def analyse_all(
         if trained is not None:
             _judge(table, trained, out)
         _write_tables(out, table)
+        _annotate(done, table)
         if group_of is not None or trained is not None:
             group = table["file"].map(group_of) if group_of is not None else groups.judged(table)
             groups.write(out / "groups.csv", groups.compare(table, group, dmarkers.FEATURE_NAMES))
@@ -273,7 +276,7 @@ def _parts(out: pathlib.Path, videos: Sequence[str | os.PathLike]) -> dict[str, 
 
 
 def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, overlays: bool) -> dict[str, str]:
-    """Extracts and finds what is not done yet; returns {name: reason} of what cannot be."""
+    """Extracts what is not done yet and finds its smiles; returns {name: reason} of what cannot be extracted."""
     failed: dict[str, str] = {}
     ready: list[_Part] = []
     with Bar([part.path for part in parts.values()]) as bar:
@@ -294,11 +297,18 @@ def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, o
                     continue
                 part.folder.mkdir(parents=True, exist_ok=True)
                 (part.folder / "state.json").unlink(missing_ok=True)
+                shutil.rmtree(part.landmarks, ignore_errors=True)  # of other options, which the next file would deny
                 with atomic(part.folder / "wanted.json") as file:
                     json.dump(wanted, file)
                 yield jobs.RecordingJob(
                     part.path, part.landmarks, pixel_aspect=wanted["pixel_aspect"], fps=wanted["fps"]
                 )
+
+        def finish(part: _Part) -> None:
+            try:
+                _finish(part, wanted, overlays)
+            except UserError as error:
+                failed[part.name] = str(error)
 
         with contextlib.closing(on_cores.run(todo(), workers)) as events:
             for job, event in events:
@@ -311,9 +321,9 @@ def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, o
                     failed[part.name] = event.reason
                     shutil.rmtree(part.folder, ignore_errors=True)
                 else:
-                    _finish(part, wanted, overlays)
+                    finish(part)
         for part in ready:
-            _finish(part, wanted, overlays)
+            finish(part)
     return failed
 
 
@@ -473,7 +483,7 @@ def _rows(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas
             )
             apex = onset[1] if np.isfinite(onset[1]) else offset[0]
             moments = (smile.begin, onset[0], apex, offset[0], smile.end)
-            reason = flags.refusal(sample)
+            shares, reason = flags.shares(sample.flags), flags.refusal(sample)
             rows.append(
                 {
                     "file": escaped(part.path.name),
@@ -485,7 +495,8 @@ def _rows(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas
                     "amplitude": smile.amplitude,
                     "height_sd": smile.height,
                     "interpolated": len(sample.interpolated) / len(sample.landmarks),
-                    **flags.shares(sample.flags),
+                    **shares,
+                    "flagged": bool(flags.notable(shares)),
                     "judged": False,
                     "reason": reason or "",
                 }
@@ -542,6 +553,19 @@ def _write_tables(out: pathlib.Path, table: "pandas.DataFrame") -> None:
         table.to_csv(file, index=False, float_format="%.7g", lineterminator="\n")
     with atomic(out / "smiles.parquet", "wb") as file:
         table.to_parquet(file, index=False)
+
+
+def _annotate(parts: Sequence[_Part], table: "pandas.DataFrame") -> None:
+    """Writes the smiles of every video for ELAN and for players."""
+    by_file: dict[str, list[dict]] = {}
+    for row in table.drop(columns=list(dmarkers.FEATURE_NAMES)).to_dict("records"):
+        by_file.setdefault(str(row["file"]), []).append(row)
+    for part in parts:
+        rows = by_file.get(escaped(part.path.name), [])
+        folder = part.out / "annotations"
+        folder.mkdir(exist_ok=True)
+        annotations.write_eaf(folder / f"{part.name}.eaf", part.path, rows)
+        annotations.write_webvtt(folder / f"{part.name}.vtt", rows)
 
 
 def _sample_name(video: str, person: int, smile: int) -> str:

@@ -133,7 +133,8 @@ class _Comparison:
         messages.agree("data set", data.fingerprint)
         messages.by_first(crossval.claim, self.directory, self.config, data.fingerprint)  # only now: it led to data
         fusions = self.kind == "fusion"
-        inputs = systems.build(first).inputs(data.samples) if fusions else None  # the fusions all see the same
+        # The fusions all see the same.
+        inputs = crossval.read_inputs(systems.build(first), data, first) if fusions else None
         for number, name in enumerate(remaining, 1):
             summary = FUSIONS[name].summary if fusions else self.facts[name]["title"]
             messages.say(f"[{number}/{len(remaining)}] {name}: {summary}")

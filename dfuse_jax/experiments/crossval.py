@@ -1,6 +1,7 @@
 """A whole cross-validation: samples, what the system sees of them, all folds at once, report."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import time
@@ -14,6 +15,7 @@ import numpy as np
 from dfuse_jax import systems
 from dfuse_jax.data import dataset, folds, load
 from dfuse_jax.data.folds import Fold
+from dfuse_jax.data.mirror import mirror
 from dfuse_jax.evaluate.outcome import Environment, Outcome
 from dfuse_jax.experiments import recipe, workdir
 from dfuse_jax.experiments.progress import ProgressBar
@@ -23,8 +25,8 @@ from dfuse_jax.report import run as report
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
-from dfuse_jax.systems import System
-from dfuse_jax.train import Inputs
+from dfuse_jax.systems import System, checks
+from dfuse_jax.train import Inputs, Replica
 
 FITTED = "checkpoints"  # where in a run's folder the system leaves what it learns
 
@@ -75,7 +77,7 @@ def cross_validate(
         config: a recipe.
         directory: made if it is not there.
         data: `read_data(config)`, if that is known already.
-        inputs: what the system sees of these data, if that is known already.
+        inputs: `read_inputs` of these data, if that is known already.
 
     Returns:
         What results.json holds; None if the run was finished already.
@@ -95,7 +97,7 @@ def cross_validate(
         messages.agree("data set", data.fingerprint)
         messages.by_first(claim, directory, content, data.fingerprint)  # only now: the config led to data
         messages.by_first(folds.save, directory / "folds", data.samples, data.folds)
-        inputs = system.inputs(data.samples) if inputs is None else inputs
+        inputs = read_inputs(system, data, config) if inputs is None else inputs
         outcome = _run(config, directory, system, data, inputs, begin)
         return messages.by_first(report.write, directory, outcome)
 
@@ -106,9 +108,29 @@ def claim(directory: pathlib.Path, config: Mapping, data: Mapping) -> None:
     workdir.claim(directory / "data.json", data, "data set")
 
 
-def shuffled(inputs: Inputs, what: str, seed: int) -> Inputs:
-    """Returns the inputs of a control: labels or D-Markers dealt out to other videos, or as they are ("nothing")."""
-    order = np.random.default_rng([seed, len(inputs.label)]).permutation(len(inputs.label))
+def read_inputs(system: System, data: Data, config: Config) -> Inputs:
+    """Returns what a system sees of the videos, followed by the mirrored videos if these train as well."""
+    mirrored = [mirror(sample) for sample in data.samples] if checks.is_on(config, "mirrored") else []
+    return system.inputs([*data.samples, *mirrored])
+
+
+def with_mirrored(replica: Replica, videos: int) -> Replica:
+    """Returns the replica that trains on the mirrored training videos, too, which follow all `videos`."""
+    return dataclasses.replace(replica, train=np.concatenate([replica.train, replica.train + videos]))
+
+
+def shuffled(inputs: Inputs, what: str, seed: int, copies: int = 1) -> Inputs:
+    """Returns the inputs of a control: labels or D-Markers dealt out to other videos, or as they are ("nothing").
+
+    Args:
+        inputs: of the videos, `copies` times one after another.
+        what: is dealt out.
+        seed: of the order.
+        copies: that are dealt out alike.
+    """
+    videos = len(inputs.label) // copies
+    order = np.random.default_rng([seed, videos]).permutation(videos)
+    order = np.concatenate([order + copy * videos for copy in range(copies)])
     if what == "labels":
         return inputs._replace(label=inputs.label[order])
     if what == "dmarkers":
@@ -138,8 +160,9 @@ def _check_batch(config: Config, folds: Sequence[Fold]) -> None:
 
 def _run(config: Config, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float) -> Outcome:
     """Fits and tests all replicas; returns what they gave."""
-    inputs = shuffled(inputs, config.data.shuffle, config.seed)
-    labels, subjects = np.asarray(inputs.label, int), dataset.list_subjects(data.samples)
+    videos = len(data.samples)
+    inputs = shuffled(inputs, config.data.shuffle, config.seed, copies=len(inputs.label) // videos)
+    labels, subjects = np.asarray(inputs.label[:videos], int), dataset.list_subjects(data.samples)
     replicas = make_replicas(
         data.folds,
         labels,
@@ -148,9 +171,10 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         validation_share=config.cv.validation_share,
         seed=config.seed,
     )
+    trained = [with_mirrored(replica, videos) if len(inputs.label) > videos else replica for replica in replicas]
     with contextlib.closing(ProgressBar(replicas, labels)) as bar:
-        history = system.fit(inputs, replicas, directory / FITTED, on_epoch=bar)
-    steps, clips = system.epoch_work(replicas)
+        history = system.fit(inputs, trained, directory / FITTED, on_epoch=bar)
+    steps, clips = system.epoch_work(trained)
     return Outcome(
         name=config.name,
         note=recipe.note(config),
@@ -158,7 +182,7 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         subjects=subjects,
         subjects_known=all(sample.subject is not None for sample in data.samples),
         labels=labels,
-        frames=np.asarray(inputs.length),
+        frames=np.asarray(inputs.length[:videos]),
         fps=[sample.fps for sample in data.samples],
         image_sizes=[sample.image_size for sample in data.samples],
         replicas=replicas,
@@ -169,6 +193,7 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         fold_steps=steps,
         clips=clips,
         environment=_environment(config, jax.local_devices()),
+        chooses_threshold=checks.is_on(config, "threshold"),
         config=json.loads(json.dumps(config.to_dict())),
     )
 

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,28 @@ from dfuse_jax.evaluate.results import read_results
 from dfuse_jax.experiments import model_file, recipe, workdir
 from dfuse_jax.experiments.crossval import FITTED
 from dfuse_jax.experiments.model_file import Contents
+from dfuse_jax.extract import flags
 from dfuse_jax.report import card
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
 from dfuse_jax.systems import Portable, System
+
+RATE_TOLERANCE = 1.25  # 24 and 30 frames per second are alike to a model of 16 frames a clip, 25 and 50 are not
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What models say of a smile.
+
+    Attributes:
+        probabilities: that it is spontaneous, by each model; none where it was not judged.
+        reason: why it was not judged; empty where it was.
+        cautions: why to be careful with the number, in words that follow "caution: ".
+    """
+
+    probabilities: Float[np.ndarray, " models"]
+    reason: str
+    cautions: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +77,24 @@ class Trained:
     def predict(self, sample: Sample) -> Float[np.ndarray, " models"]:
         """Returns the probability that the smile is spontaneous, by each of the models."""
         return self.system.predict(self.fitted, self.system.inputs([sample]))[:, 0]
+
+    def judge(self, sample: Sample) -> Verdict:
+        """Returns what `predict` says, unless the smile rests on frames in which the camera did not see the face."""
+        reason = flags.refusal(sample)
+        if reason is not None:
+            return Verdict(np.zeros(0), reason, ())
+        return Verdict(self.predict(sample), "", tuple(self._cautions(sample)))
+
+    def _cautions(self, sample: Sample) -> Iterator[str]:
+        if sample.network is not None:
+            yield f"its landmarks are those of {sample.network}, another network than the one that the models know"
+        frames, clip = len(sample.landmarks), self.config.get("train", {}).get("clip_frames", 0)
+        if frames < clip:
+            yield f"its {frames} frames are less than a clip of {clip}"
+        rates = self.results["data"].get("fps")
+        if rates and not rates[0] / RATE_TOLERANCE <= sample.fps <= rates[1] * RATE_TOLERANCE:
+            learnt = " to ".join(f"{rate:.4g}" for rate in sorted(set(rates)))
+            yield f"it has {sample.fps:.4g} frames per second, and the training videos had {learnt}"
 
     def plot(self, sample: Sample, path: pathlib.Path, title: str) -> None:
         """Draws what the D-Markers see in the sample, under the definition that the run was trained with, as a PNG."""

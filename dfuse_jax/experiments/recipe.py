@@ -91,3 +91,5 @@ def check(config: Config) -> None:
     checks.within(config, "cv", ("folds",), low=2)
     checks.within(config, "cv", ("runs",), low=1)
     checks.within(config, "cv", ("validation_share",), low=0.01, high=0.5)
+    for name in config.get("options", {}):
+        checks.one_of(config, f"options.{name}", (False, True))

@@ -89,13 +89,34 @@ def row_moments(function: Callable[..., Array], *arrays: Array, frames_at_once: 
     shape = jax.eval_shape(function, *arrays).shape
 
     def sums(*arrays):
-        rows = function(*arrays).reshape(-1, shape[-1])
-        precision = at_least_float32(rows).dtype
-        squares = jnp.matmul(rows.T, rows, preferred_element_type=precision, precision=lax.Precision.HIGHEST)
-        return jnp.sum(rows, axis=0, dtype=precision), squares
+        return _sums(function(*arrays).reshape(-1, shape[-1]))
 
     total, squares = (jnp.sum(a, axis=0) for a in _map_chunks(sums, arrays, frames_at_once))
     return moments_from_sums(total, squares, math.prod(shape[:-1]))
+
+
+@jax.custom_vjp
+def _sums(rows: Array) -> tuple[Array, Array]:
+    """Returns the sum of all rows x [n, width], and of x x^T, at least in float32.
+
+    It has its own gradient, one product: JAX's are two, as it does not know that x x^T is symmetric.
+    """
+    precision = at_least_float32(rows[:0]).dtype
+    squares = jnp.matmul(rows.T, rows, preferred_element_type=precision, precision=lax.Precision.HIGHEST)
+    return jnp.sum(rows, axis=0, dtype=precision), squares
+
+
+def _sums_forward(rows: Array) -> tuple[tuple[Array, Array], Array]:
+    return _sums(rows), rows
+
+
+def _sums_backward(rows: Array, gradients: tuple[Array, Array]) -> tuple[Array]:
+    total, squares = gradients
+    product = jnp.matmul(rows, (squares + squares.T).astype(rows.dtype), precision=lax.Precision.HIGHEST)
+    return (product + total.astype(rows.dtype)[None],)
+
+
+_sums.defvjp(_sums_forward, _sums_backward)
 
 
 def feature_moments(x: Float[Array, "frames ... width"], *, frames_at_once: int | None) -> Moments:

@@ -46,7 +46,8 @@ class DFuseSmileNet(nn.Module):
         frames_at_once: frames between whose points is computed at once, see `sizes.frames_at_once`; None: all. It
             changes memory and speed alone.
         kernels: "plain", or "fused" for kernels that keep on a GPU's chip what else goes through its memory, see
-            `models.kernels`. They change memory and speed alone.
+            `models.kernels`. They change memory and speed alone. "auto" stands for a choice that is still to be made;
+            until then it is plain.
         dtype: precision to compute in, such as "bfloat16"; None: that of the inputs, or JAX's default if that is finer.
             Parameters, batch statistics, neighbours and the last LayerNorm and Linear have the latter in any case.
 
@@ -76,8 +77,8 @@ class DFuseSmileNet(nn.Module):
     def __post_init__(self):
         if self.variant not in VARIANTS:
             raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}.")
-        if self.kernels not in KERNELS:
-            raise ValueError(f"unknown kernels {self.kernels!r}; known: {', '.join(KERNELS)}.")
+        if self.kernels not in (*KERNELS, "auto"):
+            raise ValueError(f"unknown kernels {self.kernels!r}; known: {', '.join(KERNELS)}, auto.")
         if not isinstance(self.dropout, jax.Array) and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; expected a rate from 0 to below 1.")
         if not fusions.get(self.fusion).sees_encoder:

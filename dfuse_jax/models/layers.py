@@ -78,7 +78,8 @@ dense = functools.partial(
 )
 linear = functools.partial(dense, use_bias=False)
 layer_norm = functools.partial(_LayerNorm, epsilon=1e-5, param_dtype=float)
-leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
+LEAK = 0.2
+leaky_relu = functools.partial(nn.leaky_relu, negative_slope=LEAK)
 
 
 class Kernel(nn.Module):

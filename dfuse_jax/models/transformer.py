@@ -30,7 +30,7 @@ class Attention(nn.Module):
         coded: whether the positions' code is added inside, as MeshSmileNet does it in every block.
         activated: whether GELU follows the output map, as in P4Transformer.
         dense: makes the linear maps.
-        kernels: "plain", or "fused" for a GPU's kernel that keeps scores and weights on the chip.
+        kernels: "plain", or "fused" for a GPU's kernels, see `models.kernels`.
     """
 
     heads: int
@@ -110,9 +110,16 @@ class Block(nn.Module):
             name="attention",
         )
         x = x + attention(layer_norm(name="attention_norm")(x), train)
-        h = nn.gelu(self.dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False)
+        h = self._activate(self.dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)))
         h = self.dense(x.shape[-1], name="mlp_out")(Dropout(self.dropout)(h, train))
         return x + Dropout(self.dropout)(h, train)
+
+    def _activate(self, h: Float[Array, "*batch length hidden"]) -> Float[Array, "*batch length hidden"]:
+        if self.kernels == "fused":
+            from dfuse_jax.models.kernels.gelu import gelu  # imports Pallas, which the others do not need
+
+            return gelu(h)
+        return nn.gelu(h, approximate=False)
 
 
 class SpaceTime(nn.Module):

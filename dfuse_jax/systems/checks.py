@@ -35,6 +35,11 @@ def dmarkers(config: Mapping) -> None:
         )
 
 
+def is_on(config: Mapping, option: str) -> bool:
+    """Returns whether a config turns on one of the options of all systems, such as "class_weights"."""
+    return bool(config.get("options", {}).get(option, False))
+
+
 def _value(config: Mapping, field: str) -> Any:
     value: Any = config
     for name in field.split("."):

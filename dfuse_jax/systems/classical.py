@@ -26,6 +26,7 @@ from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic
 from dfuse_jax.samples import Sample
+from dfuse_jax.systems import checks
 from dfuse_jax.systems.search import Split
 from dfuse_jax.train import History, Inputs, Progress, Replica
 
@@ -41,17 +42,21 @@ class Classical:
     Attributes:
         name: of the system.
         features: computes the features of videos, an array [V, ...].
-        learn: fits a classifier to features, labels (0 and 1) and the splits of an inner cross-validation; it has
-            `classes_` and `predict_proba`.
+        learn: fits a classifier to features, labels (0 and 1) and the splits of an inner cross-validation, with equal
+            classes if `balanced`; it has `classes_` and `predict_proba`.
         trusted: names of the types that a fitted classifier holds and that skops does not know.
         parameters: how many are learnt; None if that depends on the videos.
+        balanced: whether both classes count alike, however many videos they have.
+        holds_out: whether a replica's validation videos do not train it, so that they can choose a threshold.
     """
 
     name: str
     features: Callable[[Sequence[Sample]], Float[np.ndarray, "videos ..."]]
-    learn: Callable[[np.ndarray, Int[np.ndarray, " videos"], list[Split]], Any]
+    learn: Callable[..., Any]
     trusted: tuple[str, ...] = ()
     parameters: int | None = None
+    balanced: bool = False
+    holds_out: bool = False
 
     def inputs(self, samples: Sequence[Sample]) -> Inputs:
         """Returns features and subjects of the videos."""
@@ -74,15 +79,18 @@ class Classical:
         on_epoch: Callable[[Progress], None] = lambda progress: None,
     ) -> History:
         """Fits a classifier for each training fold, as many at a time as there are cores; finished ones are kept."""
-        paths = [_path(directory, replica) for replica in replicas]
+        paths = [_path(directory, replica.fold, self._training_videos(replica)) for replica in replicas]
         messages.by_first(self._fit_all, inputs, dict(zip(paths, replicas, strict=True)), directory)
         longest = max(len(replica.val) + len(replica.test) for replica in replicas)
         history = History.empty(1, len(replicas), longest)
         fitted = {path: self._read(path) for path in set(paths)}
         for number, (path, replica) in enumerate(zip(paths, replicas, strict=True)):
-            features = inputs.per_video["features"][replica.test]
-            first = len(replica.val)  # those train, too, so what is predicted for them says nothing
-            history.probabilities[0, number, first : first + len(features)] = _probabilities(fitted[path], features)
+            videos = np.concatenate([replica.val, replica.test])
+            history.probabilities[0, number, : len(videos)] = _probabilities(
+                fitted[path], inputs.per_video["features"][videos]
+            )
+            if not self.holds_out:  # those train, too, so what is predicted for them says nothing
+                history.probabilities[0, number, : len(replica.val)] = np.nan
         on_epoch(Progress(done=1, epochs=1, groups=[range(len(replicas))], history=history))
         return history
 
@@ -122,26 +130,35 @@ class Classical:
         with warnings.catch_warnings():
             # Settings at which a solver does not converge are tried and lose; threads share the filters.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", "Since Pipeline does not appear to accept sample_weight")
             joblib.Parallel(n_jobs=-1, prefer="threads")(jobs)  # they compute outside the interpreter's lock
         with atomic(directory / "replicas.txt") as file:
             file.writelines(f"{path.name}\n" for path in replicas)
 
     def _fit_one(self, inputs: Inputs, replica: Replica, path: pathlib.Path) -> None:
-        videos = _training_videos(replica)
+        videos = self._training_videos(replica)
         features, labels = inputs.per_video["features"][videos], np.asarray(inputs.label[videos], int)
         splits = inner_splits(labels, inputs.per_video["subject"][videos])
         if (features == features[0]).all():  # there is nothing to learn, and many classifiers divide by a variance
             fitted = DummyClassifier(strategy="prior").fit(features, labels)
         else:
-            fitted = self.learn(features, labels, splits)
+            fitted = self.learn(features, labels, splits, balanced=self.balanced)
         with atomic(path, "wb") as file:
             file.write(skops.io.dumps(fitted))
+
+    def _training_videos(self, replica: Replica) -> Int[np.ndarray, " videos"]:
+        return np.sort(replica.train if self.holds_out else np.concatenate([replica.train, replica.val]))
 
     def _read(self, path: pathlib.Path) -> Any:
         try:
             return skops.io.load(path, trusted=list(self.trusted))
         except Exception as error:  # zip, JSON, types that are not trusted: a damaged file has many ways to fail
             raise UserError(f"{path}: cannot be read ({error}). Delete it and run again.") from error
+
+
+def switches(config: Mapping) -> dict[str, Any]:
+    """Returns the attributes of `Classical` that the options of a config set."""
+    return {"balanced": checks.is_on(config, "class_weights"), "holds_out": checks.is_on(config, "threshold")}
 
 
 def map_samples(program: Callable, samples: Sequence[Sample]) -> Float[np.ndarray, "videos ..."]:
@@ -176,14 +193,10 @@ def inner_splits(labels: Int[np.ndarray, " videos"], subjects: Int[np.ndarray, "
     )
 
 
-def _training_videos(replica: Replica) -> Int[np.ndarray, " videos"]:
-    return np.sort(np.concatenate([replica.train, replica.val]))
-
-
-def _path(directory: pathlib.Path, replica: Replica) -> pathlib.Path:
+def _path(directory: pathlib.Path, fold: int, videos: Int[np.ndarray, " videos"]) -> pathlib.Path:
     """Returns the file of the classifier of these training videos: the runs of a fold share it."""
-    digest = hashlib.sha256(_training_videos(replica).astype(np.int64).tobytes()).hexdigest()
-    return directory / f"fold_{replica.fold + 1:02d}_{digest[:12]}{SUFFIX}"
+    digest = hashlib.sha256(videos.astype(np.int64).tobytes()).hexdigest()
+    return directory / f"fold_{fold + 1:02d}_{digest[:12]}{SUFFIX}"
 
 
 def _probabilities(fitted: Any, features: Float[np.ndarray, "videos features"]) -> Float[np.ndarray, " videos"]:

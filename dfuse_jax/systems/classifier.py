@@ -65,9 +65,11 @@ class Classifier:
         scores, collections = result
         return Outputs(to_logits(scores)), collections
 
-    def loss(self, outputs: Outputs, label: Float[Array, " batch"], video: Any, params: Any) -> Float[Array, ""]:
+    def loss(
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Any, params: Any, *, weight: Any = 1.0
+    ) -> Float[Array, ""]:
         """Returns the cross-entropy."""
-        return cross_entropy(outputs, label)
+        return cross_entropy(outputs, label, weight)
 
     def suited_to(self, platform: str, replicas: int) -> "Classifier":
         """Returns the network itself: it is computed alike everywhere."""

@@ -19,7 +19,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from dfuse_jax import dmarkers
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks
-from dfuse_jax.systems.classical import Classical, map_samples
+from dfuse_jax.systems.classical import Classical, map_samples, switches
 from dfuse_jax.systems.search import Split
 
 NAME = "cohn04"
@@ -37,7 +37,8 @@ def build(config: Mapping) -> Classical:
         NAME,
         features=lambda samples: timings(samples, side)[:, columns],
         learn=_discriminant,
-        parameters=len(columns) + 1,
+        parameters=len(columns) + 1,  # with the bias
+        **switches(config),
     )
 
 
@@ -71,6 +72,8 @@ def _timing_of(side: str):
 _PROGRAMS = {side: _timing_of(side) for side in SIDES}
 
 
-def _discriminant(features: np.ndarray, labels: np.ndarray, splits: list[Split]) -> LinearDiscriminantAnalysis:
+def _discriminant(
+    features: np.ndarray, labels: np.ndarray, splits: list[Split], *, balanced: bool
+) -> LinearDiscriminantAnalysis:
     del splits  # nothing is chosen
-    return LinearDiscriminantAnalysis().fit(features, labels)
+    return LinearDiscriminantAnalysis(priors=[0.5, 0.5] if balanced else None).fit(features, labels)

@@ -99,18 +99,22 @@ class Network:
         return jax.vmap(dmarkers.deepmarkernet_targets)(clip["markers"])
 
     def loss(
-        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping, *, weight: Any = 1.0
     ) -> Float[Array, ""]:
         """Returns 0.2 BCE + 0.8 sigmoid(MSE) for "authors", BCE + alpha MSE for "paper"."""
         error = jnp.mean((outputs.dmarkers - outputs.targets) ** 2)
         if self.loss_name == "paper":
-            return cross_entropy(outputs, label) + self.alpha * error
-        return CLASS_SHARE * cross_entropy(outputs, label) + (1 - CLASS_SHARE) * jax.nn.sigmoid(error)
+            return cross_entropy(outputs, label, weight) + self.alpha * error
+        return CLASS_SHARE * cross_entropy(outputs, label, weight) + (1 - CLASS_SHARE) * jax.nn.sigmoid(error)
 
     def suited_to(self, platform: str, replicas: int) -> "Network":
         """Returns the network with as many frames at once as the device holds best."""
         frames_at_once = sizes.frames_at_once(self.model, platform, replicas=replicas)
         return dataclasses.replace(self, model=self.model.clone(frames_at_once=frames_at_once))
+
+    def with_kernels(self, kernels: str) -> "Network":
+        """Returns the network with "plain" or "fused" kernels."""
+        return dataclasses.replace(self, model=self.model.clone(kernels=kernels))
 
 
 def build(config: Mapping) -> neural.Neural:

@@ -98,15 +98,19 @@ class Network:
         return Outputs(logits), collections
 
     def loss(
-        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Mapping, params: Mapping, *, weight: Any = 1.0
     ) -> Float[Array, ""]:
         """Returns the cross-entropy (eq. 4)."""
-        return cross_entropy(outputs, label)
+        return cross_entropy(outputs, label, weight)
 
     def suited_to(self, platform: str, replicas: int) -> "Network":
         """Returns the network with as many frames at once as the device holds best."""
         frames_at_once = sizes.frames_at_once(self.model, platform, replicas=replicas)
         return Network(self.model.clone(frames_at_once=frames_at_once))
+
+    def with_kernels(self, kernels: str) -> "Network":
+        """Returns the network with "plain" or "fused" kernels."""
+        return Network(self.model.clone(kernels=kernels))
 
 
 def build_model(section: Mapping, kind: type[DFuseSmileNet] = DFuseSmileNet, **options: Any) -> Any:
@@ -118,8 +122,7 @@ def build_model(section: Mapping, kind: type[DFuseSmileNet] = DFuseSmileNet, **o
         options: of this kind, beside those of the section.
     """
     blocks = tuple((features, bottleneck) for features, bottleneck in section["blocks"])
-    kernels = "plain" if section["kernels"] == "auto" else section["kernels"]
-    return kind(**{**section, **options, "blocks": blocks, "kernels": kernels})
+    return kind(**{**section, **options, "blocks": blocks})
 
 
 def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Inputs:
@@ -168,12 +171,13 @@ def per_frame(model: DFuseSmileNet, points: Float[np.ndarray, "frames points 3"]
 
     All but the points depends on nothing that is learnt, so it is found once per frame, before training.
     """
-    return {"points": points, **_by_chunks(functools.partial(_lists, model.kernels, model.neighbours), points)}
+    fused = model.kernels == "fused" or (model.kernels == "auto" and jax.default_backend() != "cpu")
+    return {"points": points, **_by_chunks(functools.partial(_lists, fused, model.neighbours), points)}
 
 
 def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:
     """Returns the k nearest points of every point, itself first: [F, P, k] indices in 16 bits."""
-    return _by_chunks(functools.partial(_lists, "plain", k - 1), points)["neighbours"]
+    return _by_chunks(functools.partial(_lists, False, k - 1), points)["neighbours"]
 
 
 def check(config: Mapping) -> None:
@@ -222,7 +226,7 @@ def example(model: DFuseSmileNet) -> Inputs:
     points = model.points or NUM_LANDMARKS
     precision = jnp.result_type(float)
     landmarks = jax.ShapeDtypeStruct((2, points, 3), precision)
-    lists = functools.partial(_lists, model.kernels, model.neighbours)
+    lists = functools.partial(_lists, model.kernels == "fused", model.neighbours)
     number: Any = jax.ShapeDtypeStruct((1,), np.int32)
     label: Any = jax.ShapeDtypeStruct((1,), precision)
     return Inputs(
@@ -253,9 +257,7 @@ def _by_chunks(function: Callable[..., Any], frames: np.ndarray) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _lists(kernels: str, count: int, points: Array) -> dict[str, Any]:
+def _lists(fused: bool, count: int, points: Array) -> dict[str, Any]:
     """Returns the points' neighbours, themselves first, and with fused kernels the edges to all but the last."""
     neighbours = nearest(points, count + 1).astype(jnp.int16)  # half the size of the largest array on the device
-    return {"neighbours": neighbours} | (
-        {} if kernels == "plain" else {"incoming": list_incoming(neighbours[..., :-1])}
-    )
+    return {"neighbours": neighbours} | ({"incoming": list_incoming(neighbours[..., :-1])} if fused else {})

@@ -21,10 +21,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from dfuse_jax import dmarkers
+from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, hmm
-from dfuse_jax.systems.classical import Classical, map_samples
-from dfuse_jax.systems.search import Split, choose
+from dfuse_jax.systems.classical import Classical, map_samples, switches
+from dfuse_jax.systems.search import Split, choose, configured
 
 NAME = "dibeklioglu10"
 CLASSIFIERS = {
@@ -47,12 +48,15 @@ def build(config: Mapping) -> Classical:
     checks.one_of(config, "model.segment", SEGMENTS)
     name = config["model"]["classifier"]
     if name == HMM:
-        return Classical(NAME, features=lid_movements, learn=hmm.learn, trusted=TRUSTED)
+        return Classical(NAME, features=lid_movements, learn=hmm.learn, trusted=TRUSTED, **switches(config))
+    if name == "neighbours" and checks.is_on(config, "class_weights"):
+        raise UserError("config.options.class_weights: nearest neighbours have no weights; take another classifier.")
     return Classical(
         NAME,
         features=functools.partial(lid_features, segment=config["model"]["segment"]),
         learn=functools.partial(_learn, name),
         trusted=TRUSTED,
+        **switches(config),
     )
 
 
@@ -125,8 +129,12 @@ def _learn(
     features: Float[np.ndarray, "videos features"],
     labels: Int[np.ndarray, " videos"],
     splits: Sequence[Split],
+    *,
+    balanced: bool,
 ) -> Pipeline:
     classifier, grid = CLASSIFIERS[name]
+    if balanced:
+        classifier = configured(classifier, {"priors": [0.5, 0.5]})
     fewest = min(len(train) for train, _ in splits)
     grid = {setting: [value for value in values if value <= fewest] for setting, values in grid.items()}
     pipeline = choose(

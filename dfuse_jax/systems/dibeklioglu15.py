@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_sample_weight
 
 from dfuse_jax import dmarkers
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks
-from dfuse_jax.systems.classical import Classical, map_samples
+from dfuse_jax.systems.classical import Classical, map_samples, switches
 from dfuse_jax.systems.search import Split, choose
 
 NAME = "dibeklioglu15"
@@ -70,6 +71,7 @@ def build(config: Mapping) -> Classical:
             learn, groups=GROUPS[section["fusion"]], rule=section["rule"], kernel=section["kernel"]
         ),
         trusted=TRUSTED,
+        **switches(config),
     )
 
 
@@ -132,6 +134,7 @@ def learn(
     groups: int,
     rule: str,
     kernel: str,
+    balanced: bool = False,
 ) -> Machines:
     """Fits a support vector machine to each group of neighbouring features.
 
@@ -145,8 +148,12 @@ def learn(
         groups: how many there are, of equally many features each.
         rule: see `combine`.
         kernel: "linear" or "rbf".
+        balanced: whether both classes count alike, in the machines and in their calibration.
     """
-    machines = [_machine(group, labels, splits, kernel) for group in np.split(features, groups, axis=1)]
+    machines = [
+        _machine(group, labels, splits, kernel=kernel, balanced=balanced)
+        for group in np.split(features, groups, axis=1)
+    ]
     return Machines(machines, rule)
 
 
@@ -154,14 +161,16 @@ def _machine(
     features: Float[np.ndarray, "videos features"],
     labels: Int[np.ndarray, " videos"],
     splits: Sequence[Split],
+    *,
     kernel: str,
+    balanced: bool,
 ) -> CalibratedClassifierCV:
     """Fits one machine."""
     grid: dict[str, Sequence] = {"C": COSTS}
     if kernel == "rbf":
         grid["gamma"] = [width / features.shape[1] for width in WIDTHS]
     pipeline = choose(
-        SVC(kernel=kernel, max_iter=MAX_STEPS),
+        SVC(kernel=kernel, max_iter=MAX_STEPS, class_weight="balanced" if balanced else None),
         features,
         labels,
         splits,
@@ -170,7 +179,9 @@ def _machine(
         strongest=lambda count, settings: (settings["C"], count, settings.get("gamma")),
     )
     calibrated = CalibratedClassifierCV(pipeline, method="sigmoid", cv=splits)
-    return calibrated.set_params(ensemble=False).fit(features, labels)
+    # The pipeline takes no weights, as its machine has its own: they are for the calibration alone.
+    weights = compute_sample_weight("balanced", labels) if balanced else None
+    return calibrated.set_params(ensemble=False).fit(features, labels, sample_weight=weights)
 
 
 def combine(probabilities: Float[np.ndarray, "machines videos"], rule: str) -> Float[np.ndarray, " videos"]:

@@ -70,10 +70,14 @@ class Classifier:
 
 
 def learn(
-    features: Float[np.ndarray, "videos frames values"], labels: Int[np.ndarray, " videos"], splits: Sequence[Split]
+    features: Float[np.ndarray, "videos frames values"],
+    labels: Int[np.ndarray, " videos"],
+    splits: Sequence[Split],
+    *,
+    balanced: bool = False,
 ) -> Classifier:
-    """Fits a model to the videos of each class; nothing is chosen, so the inner splits are of no use."""
-    del splits
+    """Fits a model to the videos of each class; nothing is chosen by the inner splits, and both classes count alike."""
+    del splits, balanced
     frames = features[~np.isnan(features[..., 0])]
     center, deviation = frames.mean(axis=0), frames.std(axis=0)
     scale = np.where(deviation > 1e-6 * np.abs(center), deviation, 1)

@@ -6,7 +6,7 @@ import functools
 import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from dfuse_jax import train
 from dfuse_jax.runtime import messages
 from dfuse_jax.samples import Sample
-from dfuse_jax.systems import checks
+from dfuse_jax.systems import checks, kernels
 from dfuse_jax.train import Checkpoints, History, Inputs, Network, Optimizer, Progress, Replica, Settings, State, Tuning
 
 
@@ -33,6 +33,7 @@ class Neural:
         example: inputs of the same kind; only shapes and types matter.
         checkpoint_every: epochs from one checkpoint to the next.
         replicas_per_pass: how many replicas train at once, on all devices together; 0: as many as fit.
+        kernels: "plain", "fused", or "auto" for those that are faster where the training runs.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Neural:
     example: Inputs
     checkpoint_every: int = 10
     replicas_per_pass: int = 0
+    kernels: str = "plain"
 
     @property
     def parameters(self) -> int:
@@ -60,20 +62,37 @@ class Neural:
     ) -> History:
         """Trains all replicas at once, on the devices of all processes."""
         messages.by_first(_make, directory)
+        platform = jax.local_devices()[0].platform
+        system = self
+        if self.kernels == "auto":
+            network = cast(kernels.Fusible, self.network)
+            path = directory / kernels.NAME
+            system = self.with_kernels(
+                messages.by_first(
+                    lambda: kernels.choose(path, network, self.settings, self.tuning, inputs, platform=platform)
+                )
+            )
         with contextlib.closing(Checkpoints(directory, every=self.checkpoint_every)) as checkpoints:
-            size = self._pass_size(checkpoints, inputs, replicas)
+            size = system._pass_size(checkpoints, inputs, replicas)
             on_device = max(1, size // (jax.local_device_count() * messages.size()))
             _, history = train.train(
-                self.network.suited_to(jax.local_devices()[0].platform, on_device),
+                system.network.suited_to(platform, on_device),
                 inputs,
                 replicas,
                 self.tuning,
-                self.settings,
+                system.settings,
                 checkpoints=checkpoints,
                 on_epoch=on_epoch,
                 size=size,
             )
         return history
+
+    def with_kernels(self, name: str) -> "Neural":
+        """Returns the system with "plain" or "fused" kernels of the network and of the optimiser."""
+        network = cast(kernels.Fusible, self.network).with_kernels(name)
+        optimizer = dataclasses.replace(self.settings.optimizer, fused=name == "fused")
+        settings = dataclasses.replace(self.settings, optimizer=optimizer)
+        return dataclasses.replace(self, network=network, settings=settings, kernels=name)
 
     def load(self, directory: pathlib.Path, replicas: int) -> State:
         """Reads the trained states of a finished fit, [replicas, ...]."""
@@ -105,7 +124,10 @@ class Neural:
         """Averages the probabilities of random clips of each video, by each trained replica."""
         (device,) = jax.tree.leaves(fitted)[0].devices()
         replicas = len(jax.tree.leaves(fitted)[0])
-        program = _predict(self.network.suited_to(device.platform, replicas), self.settings, device.platform)
+        # A CPU would only interpret the kernels of a run that was trained on a GPU.
+        interpreted = device.platform == "cpu" and self.kernels == "fused"
+        network = self.with_kernels("plain").network if interpreted else self.network
+        program = _predict(network.suited_to(device.platform, replicas), self.settings, device.platform)
         alone = np.zeros(len(inputs.length), np.int32)  # each video draws as if it were the only one
         key = train.random_key(self.tuning)
         start = np.asarray(_draw_windows(self.settings, inputs.length, alone, key))
@@ -168,6 +190,7 @@ def build(
         example=example,
         checkpoint_every=config["train"]["checkpoint_every"],
         replicas_per_pass=config["train"]["replicas_per_pass"],
+        kernels=_kernels(config),
     )
 
 
@@ -186,11 +209,15 @@ def example_of_clip(clip: Any) -> Inputs:
 def settings(config: Mapping) -> Settings:
     """Returns the training settings of a config's `train` section."""
     section = config["train"]
-    names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer"}
-    optimizer = {**section["optimizer"], "fused": config["model"].get("kernels") == "fused"}
+    names = {field.name for field in dataclasses.fields(Settings)} - {"optimizer", "class_weights"}
+    optimizer = {**section["optimizer"], "fused": _kernels(config) == "fused"}
     if "milestones" in optimizer:
         optimizer["milestones"] = tuple(optimizer["milestones"])
-    return Settings(**{name: section[name] for name in names}, optimizer=Optimizer(**optimizer))
+    return Settings(
+        **{name: section[name] for name in names},
+        optimizer=Optimizer(**optimizer),
+        class_weights=checks.is_on(config, "class_weights"),
+    )
 
 
 def tuning(config: Mapping) -> Tuning:
@@ -214,6 +241,11 @@ def check(config: Mapping) -> None:
     checks.one_of(config, "train.optimizer.name", train.OPTIMIZERS)
     if "dropout" in config["model"]:
         checks.within(config, "model", ("dropout",), low=0, high=0.99)
+
+
+def _kernels(config: Mapping) -> str:
+    """Returns a config's kernels; most networks have none but XLA's."""
+    return config["model"].get("kernels", "plain")
 
 
 def _by_name(state: State) -> dict[str, Any]:

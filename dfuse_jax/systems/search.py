@@ -49,16 +49,16 @@ def choose(
         ranking = MRMR(counts[-1]).fit(scaled[train], labels[train]).order_
         for number, (count, settings) in enumerate(candidates):
             chosen = scaled[:, np.sort(ranking[:count])]
-            predicted = _configured(classifier, settings).fit(chosen[train], labels[train]).predict(chosen[test])
+            predicted = configured(classifier, settings).fit(chosen[train], labels[train]).predict(chosen[test])
             scores[number] += balanced_accuracy_score(labels[test], predicted) / len(splits)
     best = [candidates[number] for number in np.nonzero(scores >= scores.max() - TIE)[0]]
     count, settings = min(best, key=lambda candidate: strongest(*candidate))
     return Pipeline(
-        [("scale", StandardScaler()), ("select", MRMR(count)), ("classify", _configured(classifier, settings))]
+        [("scale", StandardScaler()), ("select", MRMR(count)), ("classify", configured(classifier, settings))]
     )
 
 
-def _configured(classifier: Any, settings: Mapping[str, Any]) -> Any:
+def configured(classifier: Any, settings: Mapping[str, Any]) -> Any:
     """Returns an unfitted copy of a classifier with other settings."""
     copy: Any = clone(classifier)
     return copy.set_params(**settings)

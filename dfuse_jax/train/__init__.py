@@ -2,7 +2,7 @@
 
 from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign, cut, end_to_end
 from dfuse_jax.train.checkpoint import Checkpoints
-from dfuse_jax.train.epoch import State, draw_windows, over_replicas, predict
+from dfuse_jax.train.epoch import State, draw_windows, initialise, loss_and_gradient, over_replicas, predict
 from dfuse_jax.train.loop import restore_trained, train, trained_shapes
 from dfuse_jax.train.memory import replicas_that_fit
 from dfuse_jax.train.network import Network, cross_entropy
@@ -27,6 +27,8 @@ __all__ = [
     "cut",
     "draw_windows",
     "end_to_end",
+    "initialise",
+    "loss_and_gradient",
     "over_replicas",
     "pass_size",
     "passes",

@@ -90,10 +90,14 @@ def _launch(scalars: Float[Array, "5"], trees: Sequence[list[Array]]) -> list[li
         updated = _update(scalars_ref, *_choose(block, first, load))
         _choose(block, first, store)
 
+    whole = pl.BlockSpec(memory_space=pl.ANY)  # a program picks its values itself
+
     def call(*operands: Array, interpret: bool) -> list[Array]:
         return pl.pallas_call(
             kernel,
             grid=(first[-1],),
+            in_specs=[whole] * len(operands),
+            out_specs=[whole] * (3 * number),
             out_shape=[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in flat[number:]],
             input_output_aliases={1 + index: index - number for index in range(number, 4 * number)},
             compiler_params=triton.CompilerParams(num_warps=8),

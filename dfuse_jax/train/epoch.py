@@ -164,7 +164,7 @@ def draw_windows(
     return jax.vmap(draw)(video, length)
 
 
-def clips(inputs: Inputs, video: Int[Array, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
+def clips(inputs: Inputs, video: Int[AnyArray, " batch"], start: Int[Array, " batch"], frames: int) -> Any:
     """Returns `frames` frames of each video from `start` on: the tree `per_frame` with leaves [B, frames, ...]."""
     frame = start[:, None] + jnp.arange(frames)
     inside = frame < inputs.length[video][:, None]
@@ -218,13 +218,28 @@ def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
     return replica.train[jnp.argsort(jnp.where(counts, draw, jnp.inf))]
 
 
+def class_weight(replica: Assignment, inputs: Inputs, video: Int[AnyArray, " batch"]) -> Float[Array, " batch"]:
+    """Returns half the inverse of the share of each video's class among the training videos."""
+    spontaneous = _mean(inputs.label[replica.train], replica.train_size)
+    share = jnp.where(inputs.label[video] > 0.5, spontaneous, 1 - spontaneous)
+    return 0.5 / share
+
+
 def _slack(length: AnyArray, frames: int) -> Array:
     """Returns by how many frames a clip can be moved within its video."""
     return jnp.maximum(length - frames, 0)
 
 
-def _step(network, settings, state, replica, inputs, video, *, rate, key, pending) -> tuple[State, Float[Array, ""]]:
-    """Takes a training step, if pending, on one random clip of each video [B]; returns the state and the loss."""
+def loss_and_gradient(
+    network: Network,
+    settings: Settings,
+    state: State,
+    replica: Assignment,
+    inputs: Inputs,
+    video: Int[AnyArray, " batch"],
+    key: Array,
+) -> tuple[Float[Array, ""], Any, dict[str, Any]]:
+    """Returns loss, gradient and the network's new collections on one random clip of each video."""
     window_key, dropout_key = random.split(key)
     start = random.randint(window_key, video.shape, 0, _slack(inputs.length[video], settings.clip_frames) + 1)
     clip = clips(inputs, video, start, settings.clip_frames)
@@ -240,9 +255,16 @@ def _step(network, settings, state, replica, inputs, video, *, rate, key, pendin
             rngs={"dropout": dropout_key},
             mutable=list(state.collections),
         )
-        return network.loss(outputs, inputs.label[video], features, params), collections
+        options = {"weight": class_weight(replica, inputs, video)} if settings.class_weights else {}
+        return network.loss(outputs, inputs.label[video], features, params, **options), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    return loss, gradient, dict(collections)
+
+
+def _step(network, settings, state, replica, inputs, video, *, rate, key, pending) -> tuple[State, Float[Array, ""]]:
+    """Takes a training step, if pending, on one random clip of each video [B]; returns the state and the loss."""
+    loss, gradient, collections = loss_and_gradient(network, settings, state, replica, inputs, video, key)
     with jax.named_scope("optimizer"):
         params, optimizer = settings.optimizer.step(
             gradient,
@@ -252,5 +274,5 @@ def _step(network, settings, state, replica, inputs, video, *, rate, key, pendin
             weight_decay=replica.tuning.weight_decay,
             pending=pending,
         )
-        collections = keep_unless(pending, dict(collections), state.collections)
+        collections = keep_unless(pending, collections, state.collections)
     return state._replace(params=params, collections=collections, optimizer=optimizer), jnp.where(pending, loss, 0)

@@ -44,8 +44,13 @@ class Network(Protocol):
         """
         ...
 
-    def loss(self, outputs: Any, label: Float[Array, " batch"], video: Any, params: Any) -> Float[Array, ""]:
-        """Returns the loss of a batch, which may include a second head's error or a penalty on the parameters."""
+    def loss(
+        self, outputs: Any, label: Float[Array, " batch"], video: Any, params: Any, *, weight: Any = 1.0
+    ) -> Float[Array, ""]:
+        """Returns the loss of a batch, which may include a second head's error or a penalty on the parameters.
+
+        `weight` is what each video's class counts, 1 on average over the training videos.
+        """
         ...
 
     def suited_to(self, platform: str, replicas: int) -> "Network":
@@ -56,6 +61,6 @@ class Network(Protocol):
         ...
 
 
-def cross_entropy(outputs: Outputs, label: Float[Array, " batch"]) -> Float[Array, ""]:
-    """Returns the mean binary cross-entropy of the logits (paper eq. 4)."""
-    return jnp.mean(optax.sigmoid_binary_cross_entropy(outputs.logits, label))
+def cross_entropy(outputs: Outputs, label: Float[Array, " batch"], weight: Any = 1.0) -> Float[Array, ""]:
+    """Returns the mean binary cross-entropy of the logits (paper eq. 4), each video's times its weight."""
+    return jnp.mean(weight * optax.sigmoid_binary_cross_entropy(outputs.logits, label))

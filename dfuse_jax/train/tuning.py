@@ -132,6 +132,7 @@ class Settings:
         clip_frames: consecutive frames in a clip.
         eval_windows: random clips of a video whose probabilities are averaged in evaluation.
         optimizer: which one, and its schedule.
+        class_weights: whether each class counts by the inverse of its number of training videos.
     """
 
     epochs: int = 300
@@ -139,6 +140,7 @@ class Settings:
     clip_frames: int = 16
     eval_windows: int = 5
     optimizer: Optimizer = Optimizer()
+    class_weights: bool = False
 
 
 def keep_unless(pending: Bool[Array, ""], new: Any, old: Any) -> Any:

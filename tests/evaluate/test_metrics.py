@@ -143,3 +143,19 @@ def test_length_only_of_one_class_or_one_length():
     assert (length_only([9, 8, 7, 6], [1, 1, 0, 0], [0, 1], [2, 3]) == 1).all()
     assert (length_only([9, 8, 7, 6], [1, 1, 0, 0], [2, 3], [0, 1]) == 0).all()
     assert length_only([50] * 6, [1, 0, 1, 0, 1, 0], [0, 1, 2, 3], [4, 5]) == pytest.approx([0.5, 0.5])
+
+
+def test_the_best_threshold_balances_the_classes_and_lies_near_one_half():
+    labels = np.array([0, 0, 1, 1, 1])
+    assert metrics.best_threshold(labels, np.array([0.1, 0.7, 0.8, 0.9, 0.9])) == pytest.approx(0.75)
+    assert metrics.best_threshold(labels, np.array([0.1, 0.2, 0.8, 0.9, 0.9])) == 0.5  # it separates them already
+    assert metrics.best_threshold(labels, np.full(5, 0.9)) == 0.5
+    assert metrics.best_threshold(np.ones(3, int), np.array([0.1, 0.2, 0.3])) == 0.5
+
+
+def test_a_shift_brings_the_threshold_to_one_half_and_keeps_the_order():
+    probabilities = np.array([0, 0.2, 0.75, 0.9, 1])
+    shifted = metrics.shift(probabilities, 0.75)
+    # Odds of 1/4, 3 and 9 divided by 3.
+    np.testing.assert_allclose(shifted, [0, (1 / 12) / (13 / 12), 0.5, 0.75, 1])
+    np.testing.assert_array_equal(metrics.shift(probabilities, 0.5), probabilities)

@@ -67,3 +67,24 @@ def test_evaluation_does_without_jax():
     subprocess.run(
         [sys.executable, "-c", f"import sys; {imports}; assert 'jax' not in sys.modules"], cwd=ROOT, check=True
     )
+
+
+def test_a_chosen_threshold_shifts_validated_alone_and_is_chosen_by_validation_videos():
+    probabilities = outcome().probabilities.copy()
+    # Fold 1's validation videos are spontaneous and posed. In epoch 2 one half gets the posed one wrong and 0.85 gets
+    # both right; in the other epochs all are wrong, so epoch 2 is chosen.
+    probabilities[:, 1, :2] = (0.1, 0.9), (0.95, 0.75), (0.1, 0.9)
+    made = outcome(probabilities=probabilities, chooses_threshold=True)
+    plain = predictions_by_protocol(outcome(probabilities=probabilities))
+    shifted = predictions_by_protocol(made)
+    assert shifted["validated"][0].epoch == plain["validated"][0].epoch == 1
+    odds = probabilities[1, 1, 2:4] / (1 - probabilities[1, 1, 2:4]) / (0.85 / 0.15)
+    np.testing.assert_allclose(shifted["validated"][0].probabilities, odds / (1 + odds), rtol=1e-5)
+    for protocol in ("final", "peeked", "length_only"):
+        for one, other in zip(shifted[protocol], plain[protocol], strict=True):
+            np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_without_epochs_a_chosen_threshold_makes_validated_the_replica_with_a_share():
+    folds = predictions_by_protocol(outcome_without_epochs(chooses_threshold=True))["validated"]
+    assert [fold.replica.validated for fold in folds] == [True, True]

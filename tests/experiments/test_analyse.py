@@ -17,7 +17,9 @@ from scripts import ROOT, command, environment, launch
 
 import dfuse_jax
 from dfuse_jax import dmarkers, samples
+from dfuse_jax.experiments import predict
 from dfuse_jax.experiments.analyse import COLUMNS, analyse_all
+from dfuse_jax.extract import flags
 from dfuse_jax.runtime.errors import UserError
 
 SIZE = (240, 240)
@@ -49,7 +51,7 @@ def test_a_smile_is_a_row(analysed):
     assert 6 < row["start_frame"] < 16 and 52 < row["end_frame"] < 66
     assert row["start_frame"] < row["apex_frame"] < row["offset_frame"] < row["end_frame"]
     assert row["start_s"] == pytest.approx(row["start_frame"] / 25)
-    assert (row["judged"], row["reason"]) == (False, "")
+    assert (row["flagged"], row["judged"], row["reason"]) == (False, False, "")
     assert np.isnan(row["probability"])
 
 
@@ -88,9 +90,14 @@ def test_the_overlay_is_h264_of_as_many_frames(analysed):
 
 def test_what_is_done_is_not_done_again(analysed, real_smile):
     out, analysis = analysed
-    before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
+
+    def times():
+        return {path: path.stat().st_mtime_ns for path in out.glob("*/*.*") if path.parent.name != "annotations"}
+
+    before = times()
+    assert len(before) == 4  # frames, timeline, sample, overlay
     again = analyse_all([real_smile[0]], out, overlays=True)
-    assert {path: path.stat().st_mtime_ns for path in out.glob("*/*")} == before
+    assert times() == before
     pandas.testing.assert_frame_equal(again.smiles, analysis.smiles)
 
 
@@ -157,3 +164,24 @@ def test_kills_lose_nothing_and_nothing_is_there_twice(tmp_path):
         return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
     assert files(killed) == files(whole)
+
+
+class Models:
+    """Two models that give every smile 0.8 and 0.9."""
+
+    def predict(self, sample):
+        return np.array([0.8, 0.9])
+
+
+def test_a_checkpoint_judges_what_can_be_judged_and_makes_groups(analysed, real_smile, monkeypatch):
+    out, _ = analysed
+    monkeypatch.setattr(predict, "load", lambda path: Models())
+    (row,) = analyse_all([real_smile[0]], out, checkpoint="run").smiles.to_dict("records")
+    assert (row["judged"], row["models"]) == (True, 2)
+    assert (row["probability"], row["probability_sd"]) == (pytest.approx(0.85), pytest.approx(0.05))
+    assert (out / "groups.csv").read_text().startswith("feature,group,other,n,")
+    assert "smile 1, spontaneous 85%" in (out / "annotations" / "astronaut.vtt").read_text()
+    monkeypatch.setattr(flags, "refusal", lambda sample: "dark")
+    (out / ".parts" / "astronaut" / "state.json").unlink()
+    (row,) = analyse_all([real_smile[0]], out, checkpoint="run", workers=1).smiles.to_dict("records")
+    assert (row["judged"], row["reason"]) == (False, "dark") and np.isnan(row["probability"])

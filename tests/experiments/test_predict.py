@@ -1,5 +1,8 @@
 """The whole chain on the video of a real face: pixels, landmarks, signals, phases, probability, plot."""
 
+import csv
+import dataclasses
+import io
 import json
 import shutil
 
@@ -73,7 +76,7 @@ def test_predict_reads_what_extract_made_and_warns_of_few_frames(finished, tmp_p
     done = launch("predict", "--checkpoint", finished[0], tmp_path / "brief.npz", video, "--out", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     of_sample, of_video = done.stdout.strip().splitlines()[-2:]
-    assert of_sample.split(": ", 1)[1] == of_video.split(": ", 1)[1]
+    assert of_sample.split(": ", 1)[1] == of_video.split(": ", 1)[1].replace("brief_2.png", "brief.png")
     assert "9 frames are less than a clip of 16" in of_video
 
 
@@ -87,12 +90,37 @@ def test_predict_judges_the_good_videos_and_lists_the_bad_ones(finished, predict
     assert "2 of 3 videos" in done.stderr and "notes.mp4" in done.stderr and "none.mp4" in done.stderr
 
 
+def test_predict_takes_folders_writes_nothing_over_and_prints_tables(finished, real_sample, tmp_path):
+    """Two samples of one name in two folders, one of which a hand covers for half of its frames."""
+    covered = np.zeros(75, np.uint16)
+    covered[:38] = 1
+    samples_of = {"plain": real_sample, "covered": dataclasses.replace(real_sample, flags=covered)}
+    for name, sample in samples_of.items():
+        (tmp_path / "in" / name).mkdir(parents=True)
+        samples.save(sample, tmp_path / "in" / name / "astronaut.npz")
+    out = tmp_path / "out"
+    done = launch("predict", "--checkpoint", finished[0], tmp_path / "in", "--out", out, "--format=json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    refusal, verdict = json.loads(done.stdout)["videos"]
+    assert (refusal["judged"], refusal["probability"], refusal["models"]) == (False, None, 0)
+    assert "covered in 51% of the frames, up to 20% are allowed" in refusal["reason"]
+    assert verdict["judged"] and verdict["models"] == 6
+    assert verdict["lowest"] <= verdict["probability"] <= verdict["highest"]
+    assert sorted(path.name for path in out.iterdir()) == ["astronaut.png", "astronaut_2.png"]
+    before = (out / "astronaut.png").read_bytes()
+    done = launch("predict", "--checkpoint", finished[0], tmp_path / "in" / "plain", "--out", out, "--format=csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert float(row["probability"]) == pytest.approx(verdict["probability"])
+    assert row["plot"].endswith("astronaut_3.png") and (out / "astronaut.png").read_bytes() == before
+    done = launch("predict", "--checkpoint", finished[0], tmp_path / "in" / "covered", "--out", out)
+    assert "astronaut.npz: not judged: mouth or eyes covered in 51%" in done.stdout
+    refused(launch("predict", "--checkpoint", finished[0], out), "no videos in this folder")
+
+
 def test_predict_refuses_what_is_no_finished_run(finished, real_smile, tmp_path):
     video = real_smile[0]
     refused(launch("predict", video), "--checkpoint DIR")
     refused(launch("predict", "--checkpoint", tmp_path / "none", video), "no such folder", "dfuse-cv", "--workdir")
-    twins = launch("predict", "--checkpoint", tmp_path, "x/a.mp4", "y/a.avi")  # both would be drawn in a.png
-    refused(twins, "x/a.mp4 and y/a.avi have the same name", "one by one")
     refused(launch("predict", "--checkpoint", tmp_path, video), "no finished run", "results.json")
     other = tmp_path / "other"
     shutil.copytree(finished[0], other)

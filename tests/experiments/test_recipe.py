@@ -56,7 +56,9 @@ def test_table_5_takes_each_system_as_its_own_recipe_has_it(database):
     assert list(config.systems) == [name for name in table5.ROWS if name not in sees_pixels]
     for name in table5.ROWS:
         own = get(name, database).to_dict()
-        expected = {key: value for key, value in own.items() if key not in ("name", "note", "seed", "data", "cv")}
+        expected = {
+            key: value for key, value in own.items() if key not in ("name", "note", "seed", "data", "cv", "options")
+        }
         if database:
             assert config.recipes[name].to_dict() == expected
             assert own["data"]["source"] == config.data.source and own["cv"]["folds"] == config.cv.folds

@@ -18,6 +18,7 @@ from dfuse_jax.extract.batch import Job, extract_all
 from dfuse_jax.extract.landmarks import extract, extract_landmarks
 from dfuse_jax.extract.video import Video
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample
 
 FRAMES, SIZE = 72, (320, 240)
 HIDDEN = (np.arange(FRAMES) >= 30) & (np.arange(FRAMES) < 52)
@@ -260,3 +261,21 @@ def test_a_cut_to_another_person(tmp_path):
     flagged = flags.unpack(_extract(images, folder).sample.flags)
     precision, recall = scores(flagged["other_person"], np.arange(96) >= 58)
     assert min(precision, recall) >= LEAST
+
+
+def test_a_smile_is_refused_above_the_stated_share():
+    landmarks = np.zeros((100, 478, 3), np.float32)
+
+    def refusal(name, count, interpolated=()):
+        bits = flags.pack({name: np.arange(100) < count})
+        sample = Sample("a", landmarks, 25.0, (64, 48), flags=bits, interpolated=interpolated)
+        return flags.refusal(sample)
+
+    for name, most in flags.REFUSED.items():
+        assert refusal(name, round(100 * most)) is None
+        assert f"in {most + 0.01:.0%} of the frames, up to {most:.0%} are allowed" in refusal(
+            name, round(100 * most) + 1
+        )
+    assert refusal("small", 100) is None and refusal("repeated", 100) is None
+    assert "no face in 21% of the frames" in refusal("small", 0, interpolated=tuple(range(21)))
+    assert flags.refusal(Sample("a", landmarks, 25.0, (64, 48))) is None

@@ -51,8 +51,14 @@ def encoder() -> dict:
     return split(from_torch(ENCODER | head("hadamard"), "hadamard"))[1]
 
 
-def encode(encoder: dict, **settings):
-    model = DFuseSmileNet(variant="authors", dropout=0.0)
+@pytest.fixture(scope="module", params=["plain", pytest.param("fused", marks=pytest.mark.slow)])
+def kernels(request) -> str:
+    """Those of the encoder; the fused ones are interpreted."""
+    return request.param
+
+
+def encode(encoder: dict, kernels: str, **settings):
+    model = DFuseSmileNet(variant="authors", dropout=0.0, kernels=kernels)
     return model.apply(encoder, jnp.asarray(GOLDEN["clips"], float), method="encode", **settings)
 
 
@@ -76,13 +82,13 @@ def predict_earlier(name: str, params: dict, frames, **settings):
 
 
 @pytest.fixture(scope="module")
-def evaluated(encoder, heads, earlier_heads):
+def evaluated(encoder, heads, earlier_heads, kernels):
     """Point features, embedding, probabilities by fusion, and the earlier systems' predictions, in evaluation."""
 
     @fast_to_compile
     def run(encoder, heads, earlier_heads):
         capture = {"capture_intermediates": lambda module, _: module.name == "point_encoder"}
-        frames, captured = encode(encoder, **capture, mutable=["intermediates"])
+        frames, captured = encode(encoder, kernels, **capture, mutable=["intermediates"])
         points = captured["intermediates"]["point_encoder"]["__call__"][0]
         logits = {fusion: classify(fusion, heads[fusion], frames) for fusion in STANDARD}
         earlier = {name: predict_earlier(name, head, frames) for name, head in earlier_heads.items()}
@@ -93,14 +99,14 @@ def evaluated(encoder, heads, earlier_heads):
 
 
 @pytest.fixture(scope="module")
-def training(encoder):
+def training(encoder, kernels):
     """The embeddings of frames in training, and a function from a gradient with respect to them to the encoder's norms.
 
     The encoder is the same for all, so it is run once, and its pullback once for each network.
     """
 
     def forward(params):
-        return encode({**encoder, "params": params}, train=True, mutable=["batch_stats"])[0]
+        return encode({**encoder, "params": params}, kernels, train=True, mutable=["batch_stats"])[0]
 
     with precision(True):
         frames, pull = fast_to_compile(lambda params: jax.vjp(forward, params))(encoder["params"])

@@ -71,10 +71,10 @@ class PixelNet(nn.Module):
         )
 
     @nn.nowrap
-    def loss(self, outputs, label, video, params):
+    def loss(self, outputs, label, video, params, *, weight=1.0):
         regression = jnp.mean((outputs.length - video["length"]) ** 2)
         penalty = sum(jnp.sum(x**2) for x in jax.tree.leaves(params))
-        return cross_entropy(outputs, label) + 0.1 * regression + 1e-3 * penalty
+        return cross_entropy(outputs, label, weight) + 0.1 * regression + 1e-3 * penalty
 
     @nn.nowrap
     def suited_to(self, platform, replicas):

@@ -117,3 +117,11 @@ def test_over_replicas_maps_one_by_one_on_a_cpu_and_side_by_side_elsewhere():
         np.testing.assert_array_equal(mapped(np.arange(3.0), 2.0), [0, 2, 4])
         names = [equation.primitive.name for equation in jax.make_jaxpr(mapped)(np.arange(3.0), 2.0).jaxpr.eqns]
         assert primitive in names
+
+
+def test_class_weights_are_the_inverse_of_the_classes_shares_of_the_training_videos():
+    labels = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], np.float32)
+    videos = jax.tree.map(jnp.asarray, numbered()._replace(label=labels))
+    assigned = jax.tree.map(lambda x: jnp.asarray(x[0]), train.assign([replica(4, 8)], TUNING))  # 3 of class 1, 1 of 0
+    weight = epochs.class_weight(assigned, videos, jnp.arange(4))
+    np.testing.assert_allclose(weight, [4 / 6, 4 / 6, 4 / 6, 2], rtol=1e-6)  # 1 on average

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
+from jax.experimental import pallas as pl
 from jax.extend import core
 
 from dfuse_jax.bench.gpu.hlo import Array
@@ -15,7 +17,8 @@ def blocks(program: core.ClosedJaxpr) -> dict[Signature, int]:
     """Returns the bytes that each Pallas call of a program moves, by the arrays that it takes and gives.
 
     These are its blocks times its grid: every instance of the kernel reads and writes its own blocks. What instances
-    share, such as weights, counts once for each.
+    share, such as weights, counts once for each. An array without blocks (`pl.ANY`), of which every instance picks a
+    part itself, counts once.
 
     Args:
         program: from `jax.make_jaxpr`.
@@ -24,11 +27,10 @@ def blocks(program: core.ClosedJaxpr) -> dict[Signature, int]:
     for equation in _equations(program.jaxpr):
         if equation.primitive.name == "pallas_call":
             mapping = equation.params["grid_mapping"]
-            block = sum(math.prod(_sizes(m.block_shape)) * m.array_aval.dtype.itemsize for m in mapping.block_mappings)
             operands, results = (
                 tuple(_array(value.aval) for value in values) for values in (equation.invars, equation.outvars)
             )
-            calls[operands, results] = math.prod(mapping.grid) * block
+            calls[operands, results] = sum(_moved(block, mapping.grid) for block in mapping.block_mappings)
     return calls
 
 
@@ -43,6 +45,14 @@ def _equations(jaxpr: core.Jaxpr) -> Iterator[core.JaxprEqn]:
                 part = part.jaxpr if isinstance(part, core.ClosedJaxpr) else part
                 if isinstance(part, core.Jaxpr):
                     yield from _equations(part)
+
+
+def _moved(block: Any, grid: tuple[int, ...]) -> int:
+    """Returns the bytes of one operand or result that all instances move."""
+    array = block.array_aval
+    whole = block.block_aval.memory_space is pl.ANY
+    number = math.prod(array.shape) if whole else math.prod(grid) * math.prod(_sizes(block.block_shape))
+    return number * array.dtype.itemsize
 
 
 def _sizes(block_shape: tuple) -> Iterator[int]:

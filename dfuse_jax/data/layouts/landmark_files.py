@@ -1,6 +1,7 @@
 """Landmarks of one video that were found elsewhere, as NumPy arrays or CSV files: checked, and read as samples."""
 
 import csv
+import dataclasses
 import math
 import pathlib
 import re
@@ -12,13 +13,14 @@ from jaxtyping import Float, Int
 
 from dfuse_jax import samples
 from dfuse_jax.constants import NUM_LANDMARKS
+from dfuse_jax.data.layouts import other_tools
 from dfuse_jax.data.layouts.tables import Row
 from dfuse_jax.extract import gaps
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import checksum
 from dfuse_jax.samples import COORDINATE_MAX, Sample
 
-SUFFIXES = (".npz", ".npy", ".csv")
+SUFFIXES = (".npz", ".npy", ".csv", ".json")
 AXES = ("x", "y", "z")
 LONG = ("frame", "landmark", *AXES)
 FACE_MESH = 468  # Attention Mesh without the irises
@@ -38,7 +40,8 @@ def read(row: Row) -> Sample:
 
     A .npz is a sample, whose own label and subject give way to the table's. A .npy holds an array [frames, 478, 3], a
     .csv a line for each landmark of each frame (frame,landmark,x,y,z) or one for each frame (x0,y0,z0 to
-    x477,y477,z477, and `frame` if frames are left out). Frames that are left out, empty, NaN or 0 throughout have no
+    x477,y477,z477, and `frame` if frames are left out); so does a table of py-feat's with the mesh, in pixels. A .json
+    holds results of MediaPipe Tasks. Frames that are left out, empty, NaN or 0 throughout have no
     face. As in a video, such gaps are interpolated up to a quarter of a second and a tenth of the frames.
 
     Args:
@@ -55,11 +58,34 @@ def read(row: Row) -> Sample:
             f"{row.path}: line {row.line} of its table has no {' and no '.join(lacking)}, which a {row.path.suffix} "
             "does not hold. The frame rate and the image's size in pixels stand in the columns fps, width and height."
         )
-    array = read_array(row.path) if row.path.suffix.lower() == ".npy" else read_csv(row.path)
+    array, network = _read_array(row.path)
+    fps, size = row.fps, row.image_size
+    if network == other_tools.PY_FEAT:
+        row = row._replace(units="pixels")
     try:
-        return _to_sample(array, row, fps=row.fps, size=row.image_size)
+        sample = _to_sample(array, row, fps=fps, size=size)
+        return dataclasses.replace(sample, network=network)
     except UserError as error:
         raise UserError(f"{row.path}: {error}") from error
+
+
+def _read_array(path: pathlib.Path) -> tuple[np.ndarray, str | None]:
+    """Returns what a file holds, and which tool has written it if it is another network's."""
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return read_array(path), None
+    if suffix == ".json":
+        return other_tools.read_json(path), other_tools.TASKS
+    landmarks = read_csv(path)
+    if not other_tools.is_fex(read_header(path)):
+        return landmarks, None
+    return other_tools.scale_depth(landmarks), other_tools.PY_FEAT
+
+
+def read_header(path: pathlib.Path) -> list[str]:
+    """Returns the first line of a CSV file."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file), [])
 
 
 def read_array(path: pathlib.Path) -> np.ndarray:
@@ -109,7 +135,9 @@ def _columns(path: pathlib.Path, header: Sequence[str]) -> list[int]:
     """Returns which columns are read, in the order of LONG, or `frame` and then x, y and z of each landmark."""
     if set(LONG) <= set(header):
         return [header.index(name) for name in LONG]
-    matches = [re.fullmatch(r"([xyz])[_.]?(\d+)", name) for name in header]
+    other_tools.refuse_68(path, header)
+    mesh = "mesh_" if any(name.startswith("mesh_x_") for name in header) else ""  # py-feat's, beside 68 others
+    matches = [re.fullmatch(mesh + r"([xyz])[_.]?(\d+)", name) for name in header]
     at = {(int(match[2]), match[1]): column for column, match in enumerate(matches) if match}
     if not at:
         present = ", ".join(repr(name) for name in header[:8]) or "no line"

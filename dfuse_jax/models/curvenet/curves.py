@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from dfuse_jax.models.cloud import feature_moments, gather, map_frames
+from dfuse_jax.models.curvenet.maps import activated_maps
 from dfuse_jax.models.layers import Kernel, leaky_relu, linear
 from dfuse_jax.models.norms import BatchNorm, NormState
 
@@ -44,12 +45,14 @@ class CurveGrouping(nn.Module):
         steps: L, points in a curve.
         variant: "paper" or "authors", see `momentum_weights`.
         frames_at_once: see `map_frames`.
+        kernels: "plain" or "fused".
     """
 
     curves: int
     steps: int
     variant: str
     frames_at_once: int | None
+    kernels: str
 
     @nn.compact
     def __call__(
@@ -65,16 +68,22 @@ class CurveGrouping(nn.Module):
         agent_norm = BatchNorm(name="agent_norm")
         momentum_norm = BatchNorm(name="momentum_norm")
         # The agent maps [neighbour, descriptor] to a sum of two parts, so each point's is found once, before any step.
-        neighbour_scores = gather((x @ agent[:width])[..., 0], neighbours)
+        point_scores = (x @ agent[:width])[..., 0]
+        # A CPU reads whole lists of neighbours faster, a GPU the scores themselves.
+        neighbour_scores = None if self.kernels == "fused" else gather(point_scores, neighbours)
 
         def advance(curves: Curves, candidates: Array, suppression: Array | float) -> Curves:
             """Moves every curve to one of its candidates [M, C, K]."""
-            scores = gather(neighbour_scores, curves.points) + curves.descriptors @ agent[width:]
+            if neighbour_scores is None:
+                scores = gather(point_scores, candidates)
+            else:
+                scores = gather(neighbour_scores, curves.points)
+            scores = scores + curves.descriptors @ agent[width:]
             scores, norm = curves.agent_norm.normalise(scores[..., None], train=train)
             weights = nn.softmax(scores[..., 0] * suppression)
             return curves._replace(
                 points=_best(weights, candidates),
-                features=_best_features(weights, x, candidates, self.frames_at_once),
+                features=_best_features(weights, x, candidates, self.kernels, self.frames_at_once),
                 agent_norm=norm,
             )
 
@@ -85,7 +94,12 @@ class CurveGrouping(nn.Module):
             descriptors = weights[..., :1] * curves.features + weights[..., 1:] * curves.descriptors
             candidates = gather(neighbours, curves.points)
             constants = lax.stop_gradient((x, curves.features, descriptors))
-            suppression = map_frames(_suppression, candidates, *constants, frames_at_once=self.frames_at_once)
+            if self.kernels == "fused":
+                from dfuse_jax.models.kernels import walk  # imports Pallas, which the plain version does not need
+
+                suppression = walk.suppression(candidates, *constants)
+            else:
+                suppression = map_frames(_suppression, candidates, *constants, frames_at_once=self.frames_at_once)
             curves = curves._replace(descriptors=descriptors, momentum_norm=norm)
             curves = advance(curves, candidates, suppression)
             return curves, curves.features
@@ -93,7 +107,8 @@ class CurveGrouping(nn.Module):
         start = gather(x, start_points)
         curves = Curves(start_points, start, start, agent_norm.state(1), momentum_norm.state(2))
         first = advance(curves, gather(neighbours, start_points), suppression=1.0)
-        last, others = lax.scan(step, first, length=self.steps - 1)
+        # A GPU need not copy what a loop carries where there is none; a CPU would only compile longer.
+        last, others = lax.scan(step, first, length=self.steps - 1, unroll=self.kernels == "fused")
         if train:
             agent_norm.store(last.agent_norm)
             momentum_norm.store(last.momentum_norm)
@@ -129,8 +144,8 @@ def _best(weights: Array, candidates: Array) -> Array:
     return jnp.take_along_axis(candidates, jnp.argmax(weights, axis=-1)[..., None], axis=-1)[..., 0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _best_features(weights: Array, x: Array, candidates: Array, frames_at_once: int | None) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _best_features(weights: Array, x: Array, candidates: Array, kernels: str, frames_at_once: int | None) -> Array:
     """Returns the features of the best candidates: x [M, N, c] -> [M, C, c].
 
     The gradient is straight-through: that of the sum of the candidates' features, weighted with the softmax. Only the
@@ -139,16 +154,22 @@ def _best_features(weights: Array, x: Array, candidates: Array, frames_at_once: 
     return gather(x, _best(weights, candidates))
 
 
-def _best_features_forward(weights: Array, x: Array, candidates: Array, frames_at_once: int | None):
-    return _best_features(weights, x, candidates, frames_at_once), (weights, x, candidates)
+def _best_features_forward(
+    weights: Array, x: Array, candidates: Array, kernels: str, frames_at_once: int | None
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    return _best_features(weights, x, candidates, kernels, frames_at_once), (weights, x, candidates)
 
 
-def _best_features_backward(frames_at_once: int | None, residuals: tuple[Array, Array, Array], g: Array):
+def _best_features_backward(kernels: str, frames_at_once: int | None, residuals: tuple[Array, Array, Array], g: Array):
     def weight_gradient(x, candidates, g):
         return jnp.einsum("mckd,mcd->mck", gather(x, candidates), g)
 
     weights, x, candidates = residuals
     (x_gradient,) = jax.linear_transpose(lambda x: gather(x, _best(weights, candidates)), x)(g)
+    if kernels == "fused":
+        from dfuse_jax.models.kernels import walk  # imports Pallas, which the plain version does not need
+
+        return walk.products(candidates, x, g), x_gradient, None
     return map_frames(weight_gradient, x, candidates, g, frames_at_once=frames_at_once), x_gradient, None
 
 
@@ -160,9 +181,11 @@ class CurveAggregation(nn.Module):
 
     Attributes:
         frames_at_once: see `map_frames`.
+        kernels: "plain" or "fused".
     """
 
     frames_at_once: int | None
+    kernels: str
 
     @nn.compact
     def __call__(
@@ -173,17 +196,26 @@ class CurveAggregation(nn.Module):
         logits = linear(1, name="line_attention")(curves)
         curve_means = jnp.sum(curves * nn.softmax(logits, axis=-2), axis=-2)  # [M, C, c]
         step_means = jnp.sum(curves * nn.softmax(logits, axis=-3), axis=-3)  # [M, L, c]
-        query = linear(width // 2, name="query")(x)
         curve_key = linear(width // 2, name="curve_key")(curve_means)
         curve_value = linear(width // 2, name="curve_value")(curve_key)
         step_key = linear(width // 2, name="step_key")(step_means)
         step_value = linear(width // 2, name="step_value")(step_key)
-        from_curves = map_frames(_attend, query, curve_key, curve_value, frames_at_once=self.frames_at_once)
-        from_steps = map_frames(_attend, query, step_key, step_value, frames_at_once=self.frames_at_once)
-        both = jnp.concatenate([from_curves, from_steps], axis=-1)
+        query = linear(width // 2, name="query")(x)
+        if self.kernels == "fused":
+            from dfuse_jax.models.kernels import aggregation  # imports Pallas, which the plain version does not need
+
+            curve_memory = aggregation.Memory(curve_key, curve_value)
+            step_memory = aggregation.Memory(step_key, step_value)
+            both, moments = aggregation.attend(query, curve_memory, step_memory, train=train)
+        else:
+            from_curves = map_frames(_attend, query, curve_key, curve_value, frames_at_once=self.frames_at_once)
+            from_steps = map_frames(_attend, query, step_key, step_value, frames_at_once=self.frames_at_once)
+            both = jnp.concatenate([from_curves, from_steps], axis=-1)
+            moments = feature_moments(both, frames_at_once=self.frames_at_once) if train else None
         kernel = Kernel(width, name="merge")(width)
-        moments = feature_moments(both, frames_at_once=self.frames_at_once) if train else None
         merge = BatchNorm(name="merge_norm").fold(kernel, moments).astype(x.dtype)
+        if self.kernels == "fused":
+            return activated_maps((both,), (merge,), residual=x, kernels=self.kernels, frames_at_once=None)
         return leaky_relu(x + merge(both))
 
 

@@ -3,14 +3,17 @@
 CurveNet: T. Xiang et al., "Walk in the Cloud: Learning Curves for Point Clouds Shape Analysis", ICCV 2021.
 """
 
+import functools
+
 import flax.linen as nn
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-from dfuse_jax.models.cloud import Cloud, Incoming, edge_moments, feature_moments, list_incoming, map_frames
+from dfuse_jax.models.cloud import Cloud, Incoming, edge_moments, feature_moments, list_incoming
 from dfuse_jax.models.curvenet.curves import CurveAggregation, CurveGrouping
 from dfuse_jax.models.curvenet.lpfa import LPFA, Entry
-from dfuse_jax.models.layers import Dropout, Kernel, leaky_relu
+from dfuse_jax.models.curvenet.maps import activated_maps
+from dfuse_jax.models.layers import Dropout, Kernel
 from dfuse_jax.models.norms import BatchNorm
 
 
@@ -44,27 +47,29 @@ class CIC(nn.Module):
         moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(width // self.bottleneck, name="reduce")(width)
         reduce = BatchNorm(name="reduce_norm").fold(kernel, moments).astype(x.dtype)
-        y = map_frames(lambda x: leaky_relu(reduce(x)), x, frames_at_once=frames_at_once)
+        activate = functools.partial(activated_maps, kernels=self.kernels, frames_at_once=frames_at_once)
+        y = activate((x,), (reduce,))
 
         grouping = CurveGrouping(
             curves=self.curves,
             steps=self.steps,
             variant=self.variant,
             frames_at_once=frames_at_once,
+            kernels=self.kernels,
             name="grouping",
         )
         curves = grouping(y, cloud.neighbours[..., 1:], train)
-        y = CurveAggregation(frames_at_once=frames_at_once, name="aggregation")(y, curves, train)
+        y = CurveAggregation(frames_at_once=frames_at_once, kernels=self.kernels, name="aggregation")(y, curves, train)
         y = LPFA(frames_at_once=frames_at_once, kernels=self.kernels, name="lpfa")(y, cloud, train)
 
         y_moments = feature_moments(y, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(self.features, name="expand")(y.shape[-1])
         expand = BatchNorm(name="expand_norm").fold(kernel, y_moments).astype(x.dtype)
         if width == self.features:
-            return map_frames(lambda x, y: leaky_relu(expand(y) + x), x, y, frames_at_once=frames_at_once)
+            return activate((y,), (expand,), residual=x)
         kernel = Kernel(self.features, name="shortcut")(width)
         shortcut = BatchNorm(name="shortcut_norm").fold(kernel, moments).astype(x.dtype)
-        return map_frames(lambda x, y: leaky_relu(expand(y) + shortcut(x)), x, y, frames_at_once=frames_at_once)
+        return activate((y, x), (expand, shortcut))
 
 
 class CurveNet(nn.Module):
@@ -113,7 +118,10 @@ class CurveNet(nn.Module):
         if incoming is None and self.kernels == "fused":
             incoming = list_incoming(neighbours[..., :-1])
         cloud = Cloud(points, neighbours, moments, incoming)
-        x = Entry(width=self.entry, frames_at_once=frames_at_once, dtype=self.dtype, name="entry")(cloud, train)
+        entry = Entry(
+            width=self.entry, frames_at_once=frames_at_once, kernels=self.kernels, dtype=self.dtype, name="entry"
+        )
+        x = entry(cloud, train)
         for number, (features, bottleneck) in enumerate(self.blocks):
             block = CIC(
                 features=features,
@@ -129,5 +137,5 @@ class CurveNet(nn.Module):
         moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(x.shape[-1], name="exit")(x.shape[-1])
         last = BatchNorm(name="exit_norm").fold(kernel, moments).astype(x.dtype)
-        x = map_frames(lambda x: nn.relu(last(x)), x, frames_at_once=frames_at_once)
+        x = activated_maps((x,), (last,), slope=0.0, kernels=self.kernels, frames_at_once=frames_at_once)
         return Dropout(self.dropout)(x, train)

@@ -24,11 +24,13 @@ class Entry(nn.Module):
     Attributes:
         width: of the output.
         frames_at_once: see `map_frames`.
+        kernels: "plain" or "fused".
         dtype: precision of the output; None: that of the points.
     """
 
     width: int
     frames_at_once: int | None
+    kernels: str
     dtype: DTypeLike | None
 
     @nn.compact
@@ -41,7 +43,13 @@ class Entry(nn.Module):
             return jnp.max(gather(neighbour_part, neighbours), axis=-2)
 
         # LReLU grows, and the point's own part is the same for all its neighbours: the maximum can go first.
-        largest = map_frames(maximum, neighbour_part, cloud.neighbours[..., :-1], frames_at_once=self.frames_at_once)
+        if self.kernels == "fused":
+            from dfuse_jax.models.kernels import entry  # imports Pallas, which the plain version does not need
+
+            largest = entry.largest(neighbour_part, cloud.neighbours, cast(Incoming, cloud.incoming))
+        else:
+            neighbours = cloud.neighbours[..., :-1]
+            largest = map_frames(maximum, neighbour_part, neighbours, frames_at_once=self.frames_at_once)
         return leaky_relu(largest + point_part).astype(self.dtype or point_part.dtype)
 
 

@@ -5,7 +5,6 @@ Here a program reads queries, keys and values of one head of one sequence, and w
 backward pass computes the weights anew. Sizes are filled up to powers of two with zeros, which are never weighed.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -14,6 +13,8 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float
+
+from dfuse_jax.models.kernels import program
 
 _QUERY, _KEY, _VALUE = range(3)
 
@@ -39,6 +40,7 @@ def _launch(kernel: Callable, qkv: Array, *gradients: Array, out: tuple[int, ...
     """Runs a kernel for every head of every sequence; each array is [*batch, length, ..., heads, width]."""
     lead = qkv.ndim - 4
     length, _, heads, width = qkv.shape[lead:]
+    whole = pl.BlockSpec(memory_space=pl.ANY)  # a program picks its tile itself
     warps = max(1, _padded(length) * _padded(width) // 512)  # as few as need no more registers than there are
 
     def call(*operands: Array, interpret: bool) -> Array:
@@ -47,6 +49,8 @@ def _launch(kernel: Callable, qkv: Array, *gradients: Array, out: tuple[int, ...
         result = pl.pallas_call(
             kernel,
             grid=(len(rows[0]), heads),
+            in_specs=[whole] * len(rows),
+            out_specs=whole,
             out_shape=jax.ShapeDtypeStruct(shape, qkv.dtype),
             compiler_params=triton.CompilerParams(num_warps=warps),
             interpret=interpret,
@@ -54,12 +58,7 @@ def _launch(kernel: Callable, qkv: Array, *gradients: Array, out: tuple[int, ...
         )(*rows)
         return result.reshape(out)
 
-    return lax.platform_dependent(
-        qkv,
-        *gradients,
-        cpu=functools.partial(call, interpret=True),
-        default=functools.partial(call, interpret=False),
-    )
+    return program.on_platform(call, (qkv, *gradients))
 
 
 def _padded(size: int) -> int:

@@ -144,11 +144,6 @@ def _slope(x: Array) -> Array:
     return jnp.where(x >= 0, jnp.ones_like(x), jnp.full_like(x, 0.2))
 
 
-def _for_blocks(body, points: int, start):
-    """Carries something through all blocks of points: body(rows, inside, carry) returns the new carry."""
-    return lax.fori_loop(0, program.blocks(points), lambda n, carry: body(*program.block_rows(n, points), carry), start)
-
-
 def _aggregate_frame(neighbour_ref, point_ref, neighbours_ref, kernel_ref, shift_ref, y_ref) -> None:
     points, neighbours = neighbours_ref.shape
     kernel, shift = kernel_ref[...], at_least_float32(shift_ref[...])
@@ -164,7 +159,7 @@ def _aggregate_frame(neighbour_ref, point_ref, neighbours_ref, kernel_ref, shift
         y_ref[rows, :] = (total / (neighbours - 1)).astype(y_ref.dtype)
         return carry
 
-    _for_blocks(block, points, 0)
+    program.for_blocks(block, points, 0)
 
 
 def _moments_frame(neighbour_ref, point_ref, neighbours_ref, squares_ref, total_ref, *, dtype) -> None:
@@ -182,7 +177,7 @@ def _moments_frame(neighbour_ref, point_ref, neighbours_ref, squares_ref, total_
         return lax.fori_loop(0, neighbours - 1, add, sums)
 
     start = jnp.zeros_like(squares_ref), jnp.zeros((program.ROWS, total_ref.shape[1]), total_ref.dtype)
-    squares_ref[...], total = _for_blocks(block, points, start)
+    squares_ref[...], total = program.for_blocks(block, points, start)
     total_ref[...] = jnp.sum(total, axis=0)[None]
 
 
@@ -208,7 +203,7 @@ def _affine_gradient_frame(
 
     size, precision = kernel_gradient_ref.shape[0], kernel_gradient_ref.dtype
     start = jnp.zeros((size, size), precision), jnp.zeros((program.ROWS, size), precision)
-    kernel_gradient_ref[...], shift_sum = _for_blocks(block, points, start)
+    kernel_gradient_ref[...], shift_sum = program.for_blocks(block, points, start)
     shift_gradient_ref[...] = jnp.sum(shift_sum, axis=0)[None]
 
 
@@ -243,15 +238,11 @@ def _edges_gradient_frame(
         zeros = jnp.zeros_like(point_part)
         point_gradient_ref[rows, :] = lax.fori_loop(0, neighbours - 1, outgoing, zeros)
 
-        first = first_ref[rows].astype(jnp.int32)
-        degree = first_ref[rows + 1].astype(jnp.int32) - first
-
-        def incoming(k, total):
-            source = sources_ref[jnp.minimum(first + k, sources_ref.shape[0] - 1)].astype(jnp.int32)
+        def incoming(source, counted, total):
             gradient = edge_gradient(neighbour_part + point_ref[source, :], read(source))
-            return total + jnp.where((k < degree)[:, None], gradient, zeros)
+            return total + jnp.where(counted, gradient, zeros)
 
-        neighbour_gradient_ref[rows, :] = lax.fori_loop(0, jnp.max(degree), incoming, zeros)
+        neighbour_gradient_ref[rows, :] = program.for_incoming(incoming, rows, sources_ref, first_ref, zeros)
         return carry
 
-    _for_blocks(block, points, 0)
+    program.for_blocks(block, points, 0)

@@ -5,7 +5,9 @@ array its last row is read, computed and written once more, which changes nothin
 `inside`. Widths are powers of two too, and 16 at least, since a product on a GPU is: callers `pad` them with zeros.
 """
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 ROWS = 32  # of a block
 WARPS = 4  # of a program; twice as many where values are as wide as their sums
@@ -61,11 +63,15 @@ def launch(
             name=name,
         )(*operands)
 
+    return on_platform(call, (*arrays, *constants))
+
+
+def on_platform(call: Callable, operands: Sequence[Array]) -> Any:
+    """Returns call(*operands, interpret=...), interpreted on a CPU alone."""
     return lax.platform_dependent(
-        *arrays,
-        *constants,
-        cpu=lambda *operands: call(*operands, interpret=True),
-        default=lambda *operands: call(*operands, interpret=False),
+        *operands,
+        cpu=functools.partial(call, interpret=True),
+        default=functools.partial(call, interpret=False),
     )
 
 
@@ -77,15 +83,42 @@ def pad(x: Array, axes: Sequence[int] = (-1,)) -> Array:
     return jnp.pad(x, widths)
 
 
-def blocks(rows: int) -> int:
-    """Returns how many blocks it takes to hold so many rows."""
-    return pl.cdiv(rows, ROWS)
+def for_blocks(body: Callable, rows: int, start: Any) -> Any:
+    """Carries something through all blocks of rows.
+
+    Args:
+        body: body(numbers, inside, carry) returns the new carry; it takes the numbers of a block's rows [ROWS], and
+            which of them are inside [ROWS, 1].
+        rows: how many there are.
+        start: the first carry.
+    """
+
+    def one(block: Array, carry: Any) -> Any:
+        number = block * ROWS + lax.iota(jnp.int32, ROWS)
+        return body(jnp.minimum(number, rows - 1), (number < rows)[:, None], carry)
+
+    return lax.fori_loop(0, pl.cdiv(rows, ROWS), one, start)
 
 
-def block_rows(block: Array, rows: int) -> tuple[Int[Array, " block"], Bool[Array, "block 1"]]:
-    """Returns the numbers of a block's rows, and which of them are inside."""
-    number = block * ROWS + lax.iota(jnp.int32, ROWS)
-    return jnp.minimum(number, rows - 1), (number < rows)[:, None]
+def for_incoming(body: Callable, rows: Array, sources_ref: Any, first_ref: Any, start: Any) -> Any:
+    """Carries something through the edges that lead to a block of points, one of each point at a time.
+
+    Args:
+        body: body(source, counted, carry) returns the new carry; it takes the point [size] that each edge comes from,
+            and whether there was an edge left [size, 1].
+        rows: the block's points.
+        sources_ref: of `cloud.Incoming`.
+        first_ref: likewise.
+        start: the first carry.
+    """
+    first = first_ref[rows].astype(jnp.int32)
+    degree = first_ref[rows + 1].astype(jnp.int32) - first
+
+    def one(k: Array, carry: Any) -> Any:
+        source = sources_ref[jnp.minimum(first + k, sources_ref.shape[0] - 1)].astype(jnp.int32)
+        return body(source, (k < degree)[:, None], carry)
+
+    return lax.fori_loop(0, jnp.max(degree), one, start)
 
 
 def product(a: Array, b: Array, *, contract: tuple[int, int] = (1, 0), precise: bool = False) -> Float[Array, "_ _"]:

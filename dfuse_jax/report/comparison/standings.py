@@ -24,10 +24,10 @@ def compute_standings(
         kind: what the variants are, "fusion" or "system".
 
     Returns:
-        `kind`; `note`, `database`, `data`, `versions`, `runs` and `folds`, which the variants share; `epochs` (the
-        most of any); `environments` (the different ones in which they ran); `headline`; `missing` (variants without
-        results); `rows` (one for each variant, in the order of `results`; its name is under `kind`); `controls`;
-        `test_to_train` (n_test / n_train); `pairs` (sorted by p); `ranking`.
+        `kind`; `options`, `note`, `database`, `data`, `versions`, `runs` and `folds`, which the variants share;
+        `epochs` (the most of any); `environments` (the different ones in which they ran); `headline`; `missing`
+        (variants without results); `rows` (one for each variant, in the order of `results`; its name is under `kind`);
+        `controls`; `test_to_train` (n_test / n_train); `pairs` (sorted by p); `ranking`.
     """
     first = max(results.values(), key=lambda content: content["epochs"])  # whose `peeked` flatters most
     headline, database = first["headline"], first["config"]["data"]["source"]
@@ -43,6 +43,7 @@ def compute_standings(
     return as_json(
         {
             "kind": kind,
+            "options": first["config"].get("options", {}),
             "note": first["note"],
             "database": database,
             "data": first["data"],

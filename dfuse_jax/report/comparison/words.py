@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from dfuse_jax.report import options
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
     count,
@@ -103,7 +104,8 @@ def legend(standings: Mapping) -> list[str]:
     ]
     if all(row["paper"] is None for row in rows):
         lines.append("The paper prints nothing for these data, so its column is empty.")
-    lines += _fusion_lines(rows) if standings["kind"] == "fusion" else _system_lines(rows)
+    lines += _fusion_lines(rows) if standings["kind"] == "fusion" else _system_lines(standings)
+    lines += options.describe(standings["options"])
     lines.append("Length only: logistic regression on the number of frames.")
     return lines
 
@@ -120,12 +122,13 @@ def _fusion_lines(rows: Sequence[Mapping]) -> list[str]:
     return lines
 
 
-def _system_lines(rows: Sequence[Mapping]) -> list[str]:
+def _system_lines(standings: Mapping) -> list[str]:
+    rows = standings["rows"]
     used = [f"`{key}`, {meaning}" for key, meaning in PROVENANCES.items() if key in {row["provenance"] for row in rows}]
     lines = [f"Provenance: {'; '.join(used)}."]
     if any(row["paper"] is not None for row in rows):
         lines.append(PAPER_OF_SYSTEMS)
-    if any(row["epochs"] == 1 for row in rows):
+    if any(row["epochs"] == 1 for row in rows) and not standings["options"].get("threshold"):
         lines.append(
             "A system without epochs has nothing to choose, so its `validated`, `final` and `peeked` are the same, and "
             "all videos of a training fold train it."
@@ -136,7 +139,7 @@ def _system_lines(rows: Sequence[Mapping]) -> list[str]:
 
 
 def _epoch_of_headline(standings: Mapping) -> str:
-    if standings["epochs"] == 1:
+    if standings["epochs"] == 1 and not standings["options"].get("threshold"):
         return "there is only one epoch, so `validated`, `final` and `peeked` are the same"
     if standings["headline"] == "final":
         return "the last epoch counts, since there is no validation share to choose one"

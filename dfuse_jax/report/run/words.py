@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dfuse_jax.evaluate.metrics import METRICS
 from dfuse_jax.evaluate.outcome import PROTOCOLS
+from dfuse_jax.report import options
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
@@ -59,7 +60,7 @@ def console(results: Mapping) -> str:
         lines.append(f"{protocol:15}" + "".join(f"{estimate(summary[metric]):22}" for metric in METRICS))
     lines.append(f"{'coin, peeked':15}{percent(protocols['peeked']['coin_flip'])}")
     lines.append(f"{'majority class':15}{estimate(results['majority']['summary']['accuracy'])}")
-    lines += ["", *(line.replace("`", "") for line in _definition(results))]
+    lines += ["", *(line.replace("`", "") for line in [*_definition(results), *_options(results)])]
     lines.append(f"Took {results['seconds']:.1f} s on {hardware(results['environment'])}")
     return "\n".join(line.rstrip() for line in lines)
 
@@ -77,6 +78,13 @@ def remarks(results: Mapping) -> list[str]:
 
 def _protocol_remarks(results: Mapping) -> list[str]:
     coin = percent(results["protocols"]["peeked"]["coin_flip"])
+    if results["epochs"] == 1 and results["config"].get("options", {}).get("threshold"):
+        return [
+            "`validated`: trained without a validation share of the training fold, which has subjects of its own and "
+            "chooses the threshold.",
+            "`final` and `peeked`: trained on the whole training fold; the same, as there is only one epoch. A coin "
+            f"flipped for every video would reach {coin}% accuracy.",
+        ]
     if results["epochs"] == 1:
         return [
             "`validated`, `final` and `peeked`: trained on the whole training fold. There is only one epoch, so there "
@@ -181,16 +189,22 @@ def facts(results: Mapping) -> list[str]:
         "share its test videos, so they are averaged first. Folds share training videos, so the intervals are somewhat "
         "too narrow.",
         *_definition(results),
+        *_options(results),
     ]
+
+
+def _options(results: Mapping) -> list[str]:
+    """Returns what was done about unequal classes and few videos, if anything."""
+    return options.describe(results["config"].get("options", {}))
 
 
 def _definition(results: Mapping) -> list[str]:
     """Returns which D-Markers a system was given, if any."""
-    options = results["config"].get("dmarkers")
-    if not options:
+    markers = results["config"].get("dmarkers")
+    if not markers:
         return []
-    smoothing = f", smoothed by {options['smoothing']}" if options["smoothing"] else ""
-    return [f"D-Markers: definition `{options['definition']}`{smoothing}."]
+    smoothing = f", smoothed by {markers['smoothing']}" if markers["smoothing"] else ""
+    return [f"D-Markers: definition `{markers['definition']}`{smoothing}."]
 
 
 def _classes(data: Mapping) -> str:

@@ -35,6 +35,19 @@ def test_within_other_programs_and_under_vmap():
     assert blocks(function, x.shape, w.shape, dtype=jnp.bfloat16) == {((x, w), (x,)): 5 * 8 * 3 * 16 * 64 * 2}
 
 
+def test_an_array_without_blocks_counts_once():
+    def double(x):
+        def kernel(x_ref, y_ref):
+            y_ref[pl.program_id(0)] = 2 * x_ref[pl.program_id(0)]
+
+        whole = pl.BlockSpec(memory_space=pl.ANY)
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return pl.pallas_call(kernel, out_shape=shape, grid=(7,), in_specs=[whole], out_specs=whole)(x)
+
+    assert set(blocks(double, (7,)).values()) == {2 * 7 * 4}
+    assert set(blocks(jax.vmap(double), (3, 7)).values()) == {2 * 3 * 7 * 4}
+
+
 def test_an_axis_that_the_kernel_does_not_see_is_one_long():
     def row_sums(x):
         def kernel(x_ref, y_ref):

@@ -30,7 +30,7 @@ def test_the_best_candidate_is_chosen_with_the_gradient_of_the_weighted_sum():
     weights = jax.nn.softmax(jnp.asarray(rng.normal(size=(2, 4, 3))))
     best = np.argmax(weights, axis=-1)
     chosen = np.take_along_axis(np.asarray(candidates), best[..., None], -1)[..., 0]
-    features, pull = jax.vjp(lambda w, x: curves._best_features(w, x, candidates, None), weights, x)
+    features, pull = jax.vjp(lambda w, x: curves._best_features(w, x, candidates, "plain", None), weights, x)
     np.testing.assert_array_equal(features, [x[m][chosen[m]] for m in range(2)])
 
     g = jnp.asarray(rng.normal(size=features.shape))

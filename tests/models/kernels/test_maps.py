@@ -1,0 +1,57 @@
+"""The fused maps of points against the plain ones: one map or two, with a residual or without, LReLU and ReLU."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from kernels import KINDS, compare, compare_errors, features
+from smiles import precision
+
+from dfuse_jax.models.curvenet.maps import activated_maps
+from dfuse_jax.models.norms import Affine
+
+# Widths of the inputs, that of the output, whether there is a residual, and the slope.
+CASES = [((5,), 7, False, 0.2), ((16, 3), 300, False, 0.2), ((9,), 32, True, 0.2), ((6,), 20, False, 0.0)]
+
+
+def operands(widths, width, residual, *, lead=(2, 33), dtype=float):
+    inputs = tuple(features(*lead, n, dtype=dtype) for n in widths)
+    maps = tuple(Affine(features(*lead[:-2], n, width) / n, features(*lead[:-2], width)) for n in widths)
+    return inputs, maps, features(*lead, width, dtype=dtype) if residual else None
+
+
+def pull(kernels, slope, operands, *, replicas=False):
+    """Returns the values and the gradients of all operands, which are stacked where there are replicas."""
+
+    def apply(inputs, maps, residual):
+        maps = tuple(each.astype(inputs[0].dtype) for each in maps)
+        options = {"kernels": kernels, "frames_at_once": None, "slope": slope, "residual": residual}
+        y = activated_maps(inputs, maps, **options)
+        return jnp.sum(jnp.sin(jnp.arange(y.size)).reshape(y.shape).astype(y.dtype) * y), y
+
+    function = jax.value_and_grad(apply, argnums=(0, 1, 2), has_aux=True)
+    (_, y), gradients = jax.jit(jax.vmap(function) if replicas else function)(*operands)
+    return jax.device_get((y, gradients))
+
+
+@pytest.mark.parametrize(("widths", "width", "residual", "slope"), CASES)
+def test_values_and_gradients_agree_in_float64(widths, width, residual, slope):
+    with precision(True):
+        compare(*(pull(kind, slope, operands(widths, width, residual)) for kind in KINDS), 1e-12)
+
+
+def test_values_and_gradients_agree_in_float32():
+    compare(*(pull(kind, 0.2, operands((16, 3), 40, True)) for kind in KINDS), 1e-5)
+
+
+def test_bfloat16_is_as_near_to_float64_as_the_plain_version():
+    inputs = operands((16, 3), 40, True, dtype=jnp.bfloat16)
+    plain, fused = (pull(kind, 0.2, inputs) for kind in KINDS)
+    with precision(True):
+        exact = pull("plain", 0.2, jax.tree.map(lambda x: x.astype(jnp.float64), inputs))
+    compare_errors(exact, plain, fused, factor=1.2, floor=0.004)
+
+
+def test_replicas_agree_in_float64():
+    with precision(True):
+        stacked = operands((6, 3), 20, True, lead=(3, 2, 33))
+        compare(*(pull(kind, 0.2, stacked, replicas=True) for kind in KINDS), 1e-12)
