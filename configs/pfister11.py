@@ -34,6 +34,8 @@ def full(database: str) -> ConfigDict:
             },
             # Nothing is random and no epoch is chosen, so one run says all and all training videos train.
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "model": {
                 "frames": 20,  # to which each video is interpolated
                 "blocks": (8, 8, 1),  # into which a video is cut; or (5, 5, 1), (8, 8, 2), (5, 5, 2)

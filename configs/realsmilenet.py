@@ -34,6 +34,8 @@ def full(database: str) -> ConfigDict:
                 "shuffle": "nothing",  # a control: "labels" are dealt out to other videos
             },
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
+            # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
+            "options": {"class_weights": False, "threshold": False, "mirrored": False},
             "model": {
                 "variant": "ours",  # or "authors", for the published difference of the first picture
                 "stride": 5,  # frames from one picture to the next

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from dfuse_jax.features import hog, interpolate, lpq, magnify, to_grey
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, mandal17, reduced
-from dfuse_jax.systems.classical import Classical
+from dfuse_jax.systems.classical import Classical, switches
 
 NAME = "mandal16"
 DESCRIPTORS = ("hog", "lpq", "flow")
@@ -42,6 +42,7 @@ def build(config: Mapping) -> Classical:
         features=functools.partial(describe, **options),
         learn=functools.partial(reduced.fit, kernels=KERNELS[section["kernel"]], scaled=False),
         trusted=reduced.TRUSTED,
+        **switches(config),
     )
 
 

@@ -19,7 +19,7 @@ from dfuse_jax import dmarkers
 from dfuse_jax.features import dense_flow, interpolate, to_grey
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, reduced, regions
-from dfuse_jax.systems.classical import Classical, map_samples
+from dfuse_jax.systems.classical import Classical, map_samples, switches
 
 NAME = "mandal17"
 RATE = 10.0  # frames a second between which flow is found
@@ -38,6 +38,7 @@ def build(config: Mapping) -> Classical:
         features=functools.partial(describe, rate=config["model"]["rate"]),
         learn=functools.partial(reduced.fit, kernels=("rbf",), scaled=True),
         trusted=reduced.TRUSTED,
+        **switches(config),
     )
 
 

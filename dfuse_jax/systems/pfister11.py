@@ -20,7 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 from dfuse_jax.features import cache, clbp_top, interpolate, to_grey
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, kernel_machine
-from dfuse_jax.systems.classical import Classical
+from dfuse_jax.systems.classical import Classical, switches
 from dfuse_jax.systems.search import Split
 
 NAME = "pfister11"
@@ -47,6 +47,7 @@ def build(config: Mapping) -> Classical:
         features=functools.partial(histograms, frames=section["frames"], blocks=blocks, hellinger=section["hellinger"]),
         learn=functools.partial(learn, classifier=section["classifier"]),
         trusted=TRUSTED,
+        **switches(config),
     )
 
 

@@ -34,11 +34,11 @@ class Network(Classifier):
     penalty: float = 1e-3
 
     def loss(
-        self, outputs: Outputs, label: Float[Array, " batch"], video: Any, params: Any, **options: Any
+        self, outputs: Outputs, label: Float[Array, " batch"], video: Any, params: Any, *, weight: Any = 1.0
     ) -> Float[Array, ""]:
-        """Returns the cross-entropy and the penalty; `options` are those of the cross-entropy."""
+        """Returns the cross-entropy and the penalty."""
         norms = [_norm(leaf) for leaf in jax.tree.leaves(params)]
-        return super().loss(outputs, label, video, params, **options) + self.penalty * jnp.sum(jnp.stack(norms))
+        return super().loss(outputs, label, video, params, weight=weight) + self.penalty * jnp.sum(jnp.stack(norms))
 
 
 def build(config: Mapping) -> neural.Neural:

@@ -19,7 +19,7 @@ from dfuse_jax import dmarkers
 from dfuse_jax.features import clbp_top, discriminative, dominant, interpolate, to_grey
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, kernel_machine, regions
-from dfuse_jax.systems.classical import Classical
+from dfuse_jax.systems.classical import Classical, switches
 from dfuse_jax.systems.kernel_machine import KernelMachine
 from dfuse_jax.systems.search import Split
 
@@ -44,6 +44,7 @@ def build(config: Mapping) -> Classical:
         features=functools.partial(patterns, signals=MOUTH),
         learn=functools.partial(learn, **options),
         trusted=TRUSTED,
+        **switches(config),
     )
 
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int
 from dfuse_jax import dmarkers
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, dibeklioglu15, regions, wu14
-from dfuse_jax.systems.classical import Classical, map_samples
+from dfuse_jax.systems.classical import Classical, map_samples, switches
 from dfuse_jax.systems.dibeklioglu15 import Machines
 from dfuse_jax.systems.search import Split
 from dfuse_jax.systems.wu14 import Selection
@@ -44,6 +44,7 @@ def build(config: Mapping) -> Classical:
         features=functools.partial(describe, phases=section["phases"]),
         learn=functools.partial(learn, **options),
         trusted=TRUSTED,
+        **switches(config),
     )
 
 
@@ -110,8 +111,9 @@ def learn(
         for part in by_region(counts)
     ]
     groups = len(dmarkers.REGIONS)
-    weights = {"balanced": True} if balanced else {}
-    machines = dibeklioglu15.learn(geometry, labels, splits, groups=groups, rule="sum", kernel="linear", **weights)
+    machines = dibeklioglu15.learn(
+        geometry, labels, splits, groups=groups, rule="sum", kernel="linear", balanced=balanced
+    )
     return Fusion(machines, texture)
 
 
