@@ -172,7 +172,7 @@ def _read(path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame) -> 
         try:
             return _read_once(path, pixel_aspect, on_frame, _find_only_face(networks)), 0
         except _SecondFaceError:
-            boxes = _read_boxes(path, pixel_aspect, on_frame, networks)
+            boxes = read_boxes(path, pixel_aspect, on_frame, networks)
         networks.restart()
         reading = _read_once(path, pixel_aspect, on_frame, _find_largest_face(networks, boxes))
         return reading, max(map(len, boxes)) - 1
@@ -209,9 +209,10 @@ def _read_once(path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame
         )
 
 
-def _read_boxes(
+def read_boxes(
     path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame, networks: Networks
 ) -> list[Float[np.ndarray, "faces 4"]]:
+    """Returns the boxes of all faces in every frame."""
     boxes = []
     with Video(path, pixel_aspect=pixel_aspect) as video:
         for index, frame in enumerate(video):

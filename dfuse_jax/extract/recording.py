@@ -19,7 +19,7 @@ from jaxtyping import Float, UInt16
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.extract import faces, flags, gaps, mesh
-from dfuse_jax.extract.landmarks import EVERY, NO_FACE, OnFrame
+from dfuse_jax.extract.landmarks import EVERY, NO_FACE, OnFrame, read_boxes
 from dfuse_jax.extract.mesh import Networks
 from dfuse_jax.extract.video import Video
 from dfuse_jax.runtime.errors import UserError
@@ -155,7 +155,7 @@ def record(
         try:
             readings = [_read(path, folder, 0, pixel_aspect, report, networks, boxes=None)]
         except _SecondFaceError:
-            boxes = _read_boxes(path, pixel_aspect, report, networks)
+            boxes = read_boxes(path, pixel_aspect, report, networks)
             people = faces.people(boxes)
             readings = []
             for number, places in enumerate(people):
@@ -255,14 +255,3 @@ def _read(
             seen=track.seen,
             damaged=video.damaged,
         )
-
-
-def _read_boxes(
-    path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame, networks: Networks
-) -> list[Float[np.ndarray, "faces 4"]]:
-    boxes = []
-    with Video(path, pixel_aspect=pixel_aspect) as video:
-        for index, frame in enumerate(video):
-            boxes.append(mesh.find_boxes(networks, frame.image))
-            on_frame(index + 1, video.frames)
-    return boxes
