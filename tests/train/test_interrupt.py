@@ -1,6 +1,5 @@
 """Ctrl-C during an epoch: the first is a request, the second is obeyed, and handlers are put back."""
 
-import os
 import signal
 import threading
 
@@ -13,10 +12,10 @@ def test_a_first_interrupt_is_a_request_and_a_second_is_obeyed(capsys):
     before = signal.getsignal(signal.SIGINT)
     with stop_requested() as stopping:
         assert not stopping()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert stopping() and "stopping after this epoch" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
