@@ -106,7 +106,7 @@ def grey(label, frames, rng):
 
 
 # wu17 reads all that wu14 does.
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "wu14")) for n in NAMES])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "pfister11")) for n in NAMES])
 def test_pictures_that_show_nothing_give_numbers(name, tmp_path):
     samples = videos(8, grey, frames=4)
     accuracy(build(name), samples, tmp_path / "fit")
@@ -178,6 +178,7 @@ def test_a_pattern_of_one_class_survives_the_selection():
     assert np.flatnonzero(kept[0]).tolist() == [0, 7]
 
 
+@pytest.mark.slow
 def test_in_the_mouths_phases_the_texture_of_2017_is_that_of_2014():
     samples = videos(2, moving)
     _, counts = wu17.split(wu17.describe(samples, phases="mouth"))
