@@ -8,6 +8,15 @@ import pytest
 from dfuse_jax.train.interrupt import stop_requested
 
 
+@pytest.fixture
+def _obeyed():
+    """Python's own handler; a shell starts what runs in the background without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_obeyed")
 def test_a_first_interrupt_is_a_request_and_a_second_is_obeyed(capsys):
     before = signal.getsignal(signal.SIGINT)
     with stop_requested() as stopping:
