@@ -67,6 +67,7 @@ def analyse(
 
     from dfuse_jax.experiments.analyse import analyse_all
     from dfuse_jax.extract.video import parse_pixel_aspect
+    from dfuse_jax.report.formatting import count
     from dfuse_jax.runtime.files import escaped
 
     folder = pathlib.Path(out).resolve()
@@ -87,7 +88,8 @@ def analyse(
     refused = sum(1 for reason in analysis.smiles["reason"] if reason)
     not_judged = f", of which {refused} rest on too many flagged frames to be judged" if refused else ""
     done = len(videos) - len(analysis.failed)
-    print(f"{len(analysis.smiles)} smiles in {done} of {len(videos)} videos{not_judged}: {out}/smiles.csv")
+    smiles = count(len(analysis.smiles), "smile")
+    print(f"{smiles} in {done} of {count(len(videos), 'video')}{not_judged}: {out}/smiles.csv")
     if analysis.failed:
         head = [f"{len(analysis.failed)} of {len(videos)} videos not analysed:"] if len(videos) > 1 else []
         raise UserError("\n".join(head + list(analysis.failed.values())))
