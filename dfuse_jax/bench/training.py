@@ -17,8 +17,7 @@ from dfuse_jax.bench.timing import best
 from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.data import synthetic
 from dfuse_jax.models import DFuseSmileNet
-from dfuse_jax.samples import scale
-from dfuse_jax.systems.dfusesmilenet import Network, per_frame
+from dfuse_jax.systems.dfusesmilenet import Network, prepare_landmarks
 from dfuse_jax.train import Inputs, Replica, Settings, Tuning, epoch
 from dfuse_jax.train.memory import ram
 
@@ -26,16 +25,8 @@ from dfuse_jax.train.memory import ram
 def synthetic_inputs(model: DFuseSmileNet, videos: int = 16) -> Inputs:
     """Returns synthetic smiles as training sees them, with made-up D-Markers."""
     samples = synthetic.generate(videos, videos)
-    length = np.array([len(sample.landmarks) for sample in samples], np.int32)
-    scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
-    points = train.end_to_end(scaled, frames=int(length.sum()))
-    return Inputs(
-        per_frame=per_frame(model, points),
-        per_video={"dmarkers": np.random.default_rng(0).normal(size=(videos, NUM_DMARKERS)).astype(np.float32)},
-        first=np.cumsum(length, dtype=np.int32) - length,
-        length=length,
-        label=np.array([sample.label for sample in samples], np.float32),
-    )
+    dmarkers = np.random.default_rng(0).normal(size=(videos, NUM_DMARKERS)).astype(np.float32)
+    return prepare_landmarks(model, samples)._replace(per_video={"dmarkers": dmarkers})
 
 
 def time_folds(model: DFuseSmileNet, inputs: Inputs, folds: int, kind: str, *, steps: int, seconds: float) -> dict:

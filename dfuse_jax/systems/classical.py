@@ -28,6 +28,7 @@ from dfuse_jax.runtime.files import atomic
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks
 from dfuse_jax.systems.search import Split
+from dfuse_jax.systems.videos import count_frames, lay_out
 from dfuse_jax.train import History, Inputs, Progress, Replica
 
 INNER_FOLDS = 5
@@ -60,14 +61,13 @@ class Classical:
 
     def inputs(self, samples: Sequence[Sample]) -> Inputs:
         """Returns features and subjects of the videos."""
-        length = np.array([len(sample.landmarks) for sample in samples], np.int32)
         _, subject = np.unique(list_subjects(samples), return_inverse=True)
-        return Inputs(
+        return lay_out(
+            samples,
+            count_frames(samples),
             per_frame={},
             per_video={"features": self.features(samples), "subject": subject.astype(np.int32)},
-            first=np.cumsum(length, dtype=np.int32) - length,
-            length=length,
-            label=np.array([sample.label or 0 for sample in samples], np.float32),
+            precision=np.float32,
         )
 
     def fit(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,11 +18,10 @@ from dfuse_jax.models.dfusesmilenet import VARIANTS
 from dfuse_jax.models.kernels import KERNELS
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import checks, neural
+from dfuse_jax.systems import checks, neural, videos
 from dfuse_jax.train import Inputs, cross_entropy, end_to_end
 
 NAME = "dfusesmilenet"
-CHUNK = 64  # frames whose neighbours are found at once
 
 
 def build(config: Mapping) -> neural.Neural:
@@ -141,17 +140,10 @@ def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str,
 
 def prepare_landmarks(model: DFuseSmileNet, samples: Sequence[Sample]) -> Inputs:
     """Returns the landmarks that the model uses and each point's neighbours; nothing of the whole videos."""
-    length = np.array([len(sample.landmarks) for sample in samples], np.int32)
-    precision = jnp.result_type(float)
+    length = videos.count_frames(samples)
     scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
-    points = end_to_end(scaled, frames=int(length.sum()), dtype=precision)
-    return Inputs(
-        per_frame=per_frame(model, points),
-        per_video={},
-        first=np.cumsum(length, dtype=np.int32) - length,
-        length=length,
-        label=np.array([sample.label or 0 for sample in samples], precision),
-    )
+    points = end_to_end(scaled, frames=int(length.sum()), dtype=jnp.result_type(float))
+    return videos.lay_out(samples, length, per_frame=per_frame(model, points))
 
 
 def features(samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Float[np.ndarray, "videos 225"]:
@@ -172,12 +164,12 @@ def per_frame(model: DFuseSmileNet, points: Float[np.ndarray, "frames points 3"]
     All but the points depends on nothing that is learnt, so it is found once per frame, before training.
     """
     fused = model.kernels == "fused" or (model.kernels == "auto" and jax.default_backend() != "cpu")
-    return {"points": points, **_by_chunks(functools.partial(_lists, fused, model.neighbours), points)}
+    return {"points": points, **videos.by_chunks(functools.partial(_lists, fused, model.neighbours), points)}
 
 
 def find_neighbours(points: Float[np.ndarray, "frames points 3"], k: int) -> np.ndarray:
     """Returns the k nearest points of every point, itself first: [F, P, k] indices in 16 bits."""
-    return _by_chunks(functools.partial(_lists, False, k - 1), points)["neighbours"]
+    return videos.by_chunks(functools.partial(_lists, False, k - 1), points)["neighbours"]
 
 
 def check(config: Mapping) -> None:
@@ -241,19 +233,6 @@ def example(model: DFuseSmileNet) -> Inputs:
 def example_dmarkers() -> Any:
     """Returns the shape of one video's D-Markers."""
     return jax.ShapeDtypeStruct((1, NUM_DMARKERS), jnp.result_type(float))
-
-
-def _by_chunks(function: Callable[..., Any], frames: np.ndarray) -> Any:
-    """Returns a tree of arrays of all frames, which the function computes for `CHUNK` frames at a time."""
-    chunk = np.zeros((CHUNK, *frames.shape[1:]), frames.dtype)
-    result = jax.tree.map(lambda x: np.empty((len(frames), *x.shape[1:]), x.dtype), jax.eval_shape(function, chunk))
-    for start in range(0, len(frames), CHUNK):
-        part = slice(start, min(start + CHUNK, len(frames)))
-        size = part.stop - start
-        chunk[:size] = frames[part]
-        for whole, rows in zip(jax.tree.leaves(result), jax.tree.leaves(function(chunk)), strict=True):
-            whole[part] = np.asarray(rows)[:size]
-    return result
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

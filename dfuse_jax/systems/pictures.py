@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
 from dfuse_jax.samples import Sample
+from dfuse_jax.systems import videos
 from dfuse_jax.train import Inputs, end_to_end
 
 
@@ -54,10 +54,5 @@ def _inputs(samples: Sequence[Sample], chosen: Sequence[np.ndarray], side: int) 
         for sample, frames in zip(samples, chosen, strict=True):
             yield shrink(sample.pick_chips(frames), side)
 
-    return Inputs(
-        per_frame={"pixels": end_to_end(pictures(), frames=int(length.sum()))},
-        per_video={},
-        first=np.cumsum(length, dtype=np.int32) - length,
-        length=length,
-        label=np.array([sample.label or 0 for sample in samples], jnp.result_type(float)),
-    )
+    pixels = end_to_end(pictures(), frames=int(length.sum()))
+    return videos.lay_out(samples, length, per_frame={"pixels": pixels})

@@ -1,7 +1,7 @@
 """What point-cloud networks see of samples: scaled landmarks, and point operations found once per frame."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -11,10 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import neural
+from dfuse_jax.systems import neural, videos
 from dfuse_jax.train import Inputs, Network, end_to_end
-
-CHUNK = 64  # frames whose point operations are computed at once
 
 
 class PointNetwork(Protocol):
@@ -66,17 +64,11 @@ def prepare(model: PointNetwork, samples: Sequence[Sample]) -> Inputs:
 
 def prepare_points(points: int, samples: Sequence[Sample]) -> Inputs:
     """Returns scaled landmarks, so many of a frame, evenly spaced in the mesh's numbering."""
-    length = np.array([len(sample.landmarks) for sample in samples], np.int32)
-    precision = jnp.result_type(float)
+    length = videos.count_frames(samples)
     chosen = np.linspace(0, NUM_LANDMARKS - 1, points).round().astype(int)
     scaled = (scale(sample.landmarks[:, chosen]) for sample in samples)
-    return Inputs(
-        per_frame={"points": end_to_end(scaled, frames=int(length.sum()), dtype=precision)},
-        per_video={},
-        first=np.cumsum(length, dtype=np.int32) - length,
-        length=length,
-        label=np.array([sample.label or 0 for sample in samples], precision),
-    )
+    landmarks = end_to_end(scaled, frames=int(length.sum()), dtype=jnp.result_type(float))
+    return videos.lay_out(samples, length, per_frame={"points": landmarks})
 
 
 def per_frame(
@@ -93,9 +85,9 @@ def per_frame(
         first: the frame at which each video begins.
         length: its number of frames.
     """
-    anchors = _in_chunks(_anchors(model), points)
+    anchors = videos.by_chunks(_anchors(model), points)
     window = shifted(first, length, model.offsets)
-    neighbours = _in_chunks(_neighbours(model), window, shared=(points, anchors))
+    neighbours = videos.by_chunks(_neighbours(model), window, shared=(points, anchors))
     return {"points": points, "anchors": anchors, "neighbours": neighbours}
 
 
@@ -125,16 +117,3 @@ def _neighbours(model: Any) -> Callable:
         return model.find_neighbours(points[window], anchors[window])
 
     return jax.jit(jax.vmap(find, in_axes=(0, None, None)))
-
-
-def _in_chunks(function: Callable, rows: np.ndarray, shared: tuple[np.ndarray, ...] = ()) -> Any:
-    """Returns function(rows, *shared), computed a chunk of rows at a time, on the host."""
-    results = list(_chunks(function, rows, jax.device_put(shared)))
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(rows)], *results)
-
-
-def _chunks(function: Callable, rows: np.ndarray, shared: tuple[Array, ...]) -> Iterator[Any]:
-    for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
-        padded = np.concatenate([chunk, np.repeat(chunk[-1:], CHUNK - len(chunk), axis=0)])
-        yield jax.device_get(function(padded, *shared))
