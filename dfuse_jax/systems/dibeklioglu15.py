@@ -16,14 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
-from sklearn.utils.class_weight import compute_sample_weight
 
 from dfuse_jax import dmarkers
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks
 from dfuse_jax.systems.classical import Classical, map_samples, switches
-from dfuse_jax.systems.search import Split, choose
+from dfuse_jax.systems.search import CALIBRATED, COSTS, MAX_STEPS, WIDTHS, Split, calibrate, choose
 
 NAME = "dibeklioglu15"
 GROUPS = {"early": 1, "mid": len(dmarkers.REGIONS), "late": len(dmarkers.REGIONS) * len(dmarkers.PHASES)}
@@ -31,13 +30,8 @@ RULES = ("sum", "product", "vote")
 KERNELS = ("linear", "rbf")
 PHASES = ("runs", "extended")
 COUNTS = (10, 20, 40, 75)
-COSTS = tuple(10.0**exponent for exponent in range(-3, 4))
-WIDTHS = tuple(2.0**exponent for exponent in range(-2, 3))  # gamma, times the number of features
-# libsvm may need millions of steps at the largest costs, which win only where they change nothing.
-MAX_STEPS = 20_000
 TRUSTED = (
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
+    *CALIBRATED,
     "dfuse_jax.systems.dibeklioglu15.Machines",
     "dfuse_jax.systems.mrmr.MRMR",
 )
@@ -178,10 +172,7 @@ def _machine(
         grid=grid,
         strongest=lambda count, settings: (settings["C"], count, settings.get("gamma")),
     )
-    calibrated = CalibratedClassifierCV(pipeline, method="sigmoid", cv=splits)
-    # The pipeline takes no weights, as its machine has its own: they are for the calibration alone.
-    weights = compute_sample_weight("balanced", labels) if balanced else None
-    return calibrated.set_params(ensemble=False).fit(features, labels, sample_weight=weights)
+    return calibrate(pipeline, features, labels, splits, balanced=balanced)
 
 
 def combine(probabilities: Float[np.ndarray, "machines videos"], rule: str) -> Float[np.ndarray, " videos"]:

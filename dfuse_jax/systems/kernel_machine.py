@@ -10,10 +10,8 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 from dfuse_jax.features.kernels import intersection
-from dfuse_jax.systems.search import TIE, Split
+from dfuse_jax.systems.search import COSTS, MAX_STEPS, TIE, Split
 
-COSTS = tuple(10.0**exponent for exponent in range(-3, 4))
-MAX_STEPS = 20_000
 MULTIPLE = ("intersection", "poly2", "poly6", "rbf")
 KERNELS = ("linear", *MULTIPLE)
 

@@ -11,15 +11,11 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from sklearn.utils.class_weight import compute_sample_weight
 
-from dfuse_jax.systems.search import TIE, Split
+from dfuse_jax.systems.search import CALIBRATED, COSTS, MAX_STEPS, TIE, WIDTHS, Split, calibrate
 
-COSTS = tuple(10.0**exponent for exponent in range(-3, 4))
-WIDTHS = tuple(2.0**exponent for exponent in range(-2, 3))  # of gamma, times the number of components' variance
 VARIANCE = 0.95  # that the components hold
-MAX_STEPS = 20_000
-TRUSTED = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration")
+TRUSTED = CALIBRATED
 
 
 def fit(
@@ -59,9 +55,7 @@ def fit(
     reduction = _reduction(scaled)
     unit = _unit(reduction.fit_transform(features))
     pipeline = Pipeline([*reduction.steps, ("classify", _machine(best, unit, balanced))])
-    calibrated = CalibratedClassifierCV(pipeline, method="sigmoid", cv=splits)
-    weights = compute_sample_weight("balanced", labels) if balanced else None
-    return calibrated.set_params(ensemble=False).fit(features, labels, sample_weight=weights)
+    return calibrate(pipeline, features, labels, splits, balanced=balanced)
 
 
 def _reduction(scaled: bool) -> Pipeline:

@@ -6,13 +6,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from dfuse_jax.systems.mrmr import MRMR
 
+COSTS = tuple(10.0**exponent for exponent in range(-3, 4))  # of a support vector machine
+WIDTHS = tuple(2.0**exponent for exponent in range(-2, 3))  # of its kernel: gamma, times the features' scale
+# libsvm may need millions of steps at the largest costs, which win only where they change nothing.
+MAX_STEPS = 20_000
+CALIBRATED = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration")  # skops' names
 TIE = 1e-9  # scores that differ by less are equal
 
 Split = tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]
@@ -56,6 +63,28 @@ def choose(
     return Pipeline(
         [("scale", StandardScaler()), ("select", MRMR(count)), ("classify", configured(classifier, settings))]
     )
+
+
+def calibrate(
+    pipeline: Pipeline,
+    features: Float[np.ndarray, "videos features"],
+    labels: Int[np.ndarray, " videos"],
+    splits: Sequence[Split],
+    *,
+    balanced: bool,
+) -> CalibratedClassifierCV:
+    """Fits a pipeline, and to its scores of the inner splits' test videos the sigmoid that makes probabilities (Platt).
+
+    Args:
+        pipeline: not fitted.
+        features: of the training videos.
+        labels: 0 and 1.
+        splits: of the inner cross-validation.
+        balanced: whether both classes count alike in the calibration; the pipeline's classifier has its own weights.
+    """
+    calibrated = CalibratedClassifierCV(pipeline, method="sigmoid", cv=splits)
+    weights = compute_sample_weight("balanced", labels) if balanced else None
+    return calibrated.set_params(ensemble=False).fit(features, labels, sample_weight=weights)
 
 
 def configured(classifier: Any, settings: Mapping[str, Any]) -> Any:
