@@ -151,7 +151,8 @@ def _weighted_scores(pooled: Pooled) -> dict[str, Callable[[np.ndarray], np.ndar
         return _divide(np.where(present, recalls, 0).sum(axis=0), present.sum(axis=0))
 
     def auc(weights: np.ndarray) -> np.ndarray:
-        return np.mean([_weighted_auc(labels, p, weights[:, of_subject]) for p in pooled.probabilities], axis=0)
+        of_video = weights[:, of_subject]
+        return np.mean([_weighted_auc(labels, p, of_video) for p in pooled.probabilities], axis=0)
 
     return {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy, "auc": auc}
 

@@ -28,13 +28,6 @@ class Videos(NamedTuple):
     labels: Int[np.ndarray, " videos"]
     frames: Int[np.ndarray, " videos"]
 
-    def without(self, chosen: Sequence[int]) -> "Videos":
-        """Returns all videos but those of some numbers."""
-        kept = [v for v in range(len(self.names)) if v not in set(chosen)]
-        return Videos(
-            [self.names[v] for v in kept], [self.subjects[v] for v in kept], self.labels[kept], self.frames[kept]
-        )
-
 
 def compute(
     videos: Videos, probabilities: Float[np.ndarray, "models videos"], training: Videos | None

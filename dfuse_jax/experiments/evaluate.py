@@ -64,8 +64,9 @@ def evaluate(
             )
         if known:
             cautions.append(f"Left out: {len(known)} videos of subjects that the models were trained on.")
-            samples = [sample for v, sample in enumerate(samples) if v not in set(known)]
-            videos = videos.without(known)
+            dropped = set(known)
+            samples = [sample for v, sample in enumerate(samples) if v not in dropped]
+            videos = _videos(samples)
     if not samples:
         raise UserError(f"{source}: no video is left to evaluate.")
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]

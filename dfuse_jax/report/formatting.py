@@ -24,6 +24,11 @@ def estimate(summary: Mapping) -> str:
     return percent(summary["mean"]) + bounds
 
 
+def interval(pooled: Mapping) -> str:
+    """Formats a pooled score and its interval, likewise."""
+    return estimate({"mean": pooled["value"], "low": pooled["low"], "high": pooled["high"]})
+
+
 def count(amount: int, noun: str, plural: str | None = None) -> str:
     """Formats a number of things: `1 run`, `2 runs`; `plural` is needed where it is not the noun with an s."""
     return f"{amount} {noun if amount == 1 else plural or noun + 's'}"

@@ -7,7 +7,7 @@ from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
     count,
-    estimate,
+    interval,
     markdown_list,
     markdown_table,
     percent,
@@ -24,7 +24,7 @@ def markdown(evaluation: Mapping) -> str:
         "length_only": "`length_only`",
     }
     rows = [
-        [name, *(_interval(scores[key][metric]) for metric in METRICS)] for key, name in names.items() if key in scores
+        [name, *(interval(scores[key][metric]) for metric in METRICS)] for key, name in names.items() if key in scores
     ]
     parts = [
         f"# {evaluation['name']} on {evaluation['source']}",
@@ -52,10 +52,6 @@ def remarks(evaluation: Mapping) -> list[str]:
         )
     lines.append(describe_permutation(evaluation["permutation"]))
     return [*lines, *describe_calibration(evaluation["calibration"])]
-
-
-def _interval(pooled: Mapping) -> str:
-    return estimate({"mean": pooled["value"], "low": pooled["low"], "high": pooled["high"]})
 
 
 def _resampled(data: Mapping) -> str:

@@ -14,6 +14,7 @@ from dfuse_jax.report.formatting import (
     estimate,
     format_number,
     hardware,
+    interval,
     markdown_list,
     markdown_table,
     percent,
@@ -158,10 +159,6 @@ def describe_calibration(calibration: Mapping) -> list[str]:
     return lines
 
 
-def _interval(pooled: Mapping) -> str:
-    return estimate({"mean": pooled["value"], "low": pooled["low"], "high": pooled["high"]})
-
-
 def _resampled(results: Mapping) -> str:
     data = results["data"]
     whom = f"the {data['subjects']} subjects, with all their videos"
@@ -241,7 +238,7 @@ def markdown(results: Mapping) -> str:
         for protocol in PROTOCOLS
     ]
     pooled = [
-        [f"`{protocol}`", *(_interval(protocols[protocol]["pooled"][metric]) for metric in METRICS)]
+        [f"`{protocol}`", *(interval(protocols[protocol]["pooled"][metric]) for metric in METRICS)]
         for protocol in PROTOCOLS
     ]
     parts = [
