@@ -71,7 +71,7 @@ class _Reading(NamedTuple):
     damaged: int
 
 
-class _SecondFaceError(Exception):
+class SecondFaceError(Exception):
     """There is more than one face in the video."""
 
 
@@ -123,7 +123,7 @@ def extract(
             "wide as the image."
         )
     rhythm = gaps.find_rhythm(reading.times, reading.rates, fps=fps)
-    _check_rate(path, rhythm)
+    check_rate(path, rhythm)
     _check_gaps(path, rhythm, has_face)
     bits = flags.find(
         reading.landmarks,
@@ -170,8 +170,8 @@ def _read(path: pathlib.Path, pixel_aspect: float | None, on_frame: OnFrame) -> 
     try:
         networks.restart()
         try:
-            return _read_once(path, pixel_aspect, on_frame, _find_only_face(networks)), 0
-        except _SecondFaceError:
+            return _read_once(path, pixel_aspect, on_frame, find_only_face(networks)), 0
+        except SecondFaceError:
             boxes = read_boxes(path, pixel_aspect, on_frame, networks)
         networks.restart()
         reading = _read_once(path, pixel_aspect, on_frame, _find_largest_face(networks, boxes))
@@ -221,8 +221,8 @@ def read_boxes(
     return boxes
 
 
-def _find_only_face(networks: Networks) -> Find:
-    """Returns what finds the landmarks of a face, and raises _SecondFaceError when there is a second one."""
+def find_only_face(networks: Networks) -> Find:
+    """Returns what finds the landmarks of a face, and raises SecondFaceError when there is a second one."""
     suspect = False
 
     def find(index: int, image: UInt8[np.ndarray, "height width 3"]) -> np.ndarray | None:
@@ -231,7 +231,7 @@ def _find_only_face(networks: Networks) -> Find:
         if index % EVERY == 0 or suspect:
             several = len(mesh.find_boxes(networks, image)) > 1
             if several and suspect:
-                raise _SecondFaceError
+                raise SecondFaceError
             suspect = several
         return mesh.find_landmarks(networks, image)
 
@@ -248,7 +248,8 @@ def _find_largest_face(networks: Networks, boxes: list[Float[np.ndarray, "faces 
     return find
 
 
-def _check_rate(path: pathlib.Path, rhythm: gaps.Rhythm) -> None:
+def check_rate(path: pathlib.Path, rhythm: gaps.Rhythm) -> None:
+    """Raises UserError for a frame rate that no recording of a face has."""
     if not gaps.FPS_RANGE[0] <= rhythm.fps <= gaps.FPS_RANGE[1]:
         raise UserError(
             f"{path}: has {rhythm.fps:g} frames per second, which no recording of a face has. Pass the true rate as "

@@ -15,14 +15,13 @@ from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt16
+from jaxtyping import Float, UInt8, UInt16
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.extract import faces, flags, gaps, mesh
-from dfuse_jax.extract.landmarks import EVERY, NO_FACE, OnFrame, read_boxes
+from dfuse_jax.extract.landmarks import NO_FACE, Find, OnFrame, SecondFaceError, check_rate, find_only_face, read_boxes
 from dfuse_jax.extract.mesh import Networks
 from dfuse_jax.extract.video import Video
-from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.runtime.files import atomic, checksum
 
 SEGMENT = 4096  # frames that are flagged together; from one to two of them are in memory
@@ -73,10 +72,6 @@ class Recording(NamedTuple):
         """Yields the landmarks of a person in blocks of SEGMENT frames."""
         for start in range(0, len(self.positions), SEGMENT):
             yield self.read(person, start, min(start + SEGMENT, len(self.positions)))
-
-
-class _SecondFaceError(Exception):
-    """There is more than one face in the video."""
 
 
 class _Track:
@@ -153,23 +148,22 @@ def record(
     try:
         networks.restart()
         try:
-            readings = [_read(path, folder, 0, pixel_aspect, report, networks, boxes=None)]
-        except _SecondFaceError:
+            readings = [_read(path, folder, 0, pixel_aspect, report, find_only_face(networks))]
+        except SecondFaceError:
             boxes = read_boxes(path, pixel_aspect, report, networks)
             people = faces.people(boxes)
             readings = []
             for number, places in enumerate(people):
                 networks.restart()
-                isolated = (places, boxes)
-                readings.append(_read(path, folder, number, pixel_aspect, report, networks, boxes=isolated))
+                find = _find_person(networks, places, boxes)
+                readings.append(_read(path, folder, number, pixel_aspect, report, find))
             notes.append(f"{len(people)} people; they are told apart by where they are.")
     except RuntimeError:  # of a graph, which it leaves broken
         mesh.discard()
         raise
     first = readings[0]
     rhythm = gaps.find_rhythm(first.times, first.rates, fps=fps)
-    if not gaps.FPS_RANGE[0] <= rhythm.fps <= gaps.FPS_RANGE[1]:
-        raise UserError(f"{path}: has {rhythm.fps:g} frames per second, which no recording of a face has.")
+    check_rate(path, rhythm)
     if not rhythm.even:
         notes.append(f"its frames come at a varying rate; resampled to {rhythm.fps:.4g} a second.")
     if first.damaged:
@@ -219,31 +213,14 @@ def _read(
     person: int,
     pixel_aspect: float | None,
     on_frame: OnFrame,
-    networks: Networks,
-    *,
-    boxes: tuple[faces.Places, Sequence[np.ndarray]] | None,
+    find: Find,
 ) -> _Reading:
-    """Goes through the video for one person; without boxes, _SecondFaceError is raised where there is another."""
+    """Goes through the video for one person, whose landmarks `find` returns of a frame's number and image."""
     times: list[float] = []
-    several_before = False
     with Video(path, pixel_aspect=pixel_aspect) as video, _file(folder, person).open("wb") as file:
         track = _Track(file, video.image_size)
         for index, frame in enumerate(video):
-            image = frame.image
-            if boxes is None:
-                if index % EVERY == 0 or several_before:
-                    several = len(mesh.find_boxes(networks, image)) > 1
-                    if several and several_before:
-                        raise _SecondFaceError
-                    several_before = several
-                landmarks = mesh.find_landmarks(networks, image)
-            else:
-                places, others = boxes
-                place = places.get(index)
-                landmarks = None
-                if place is not None:
-                    landmarks = mesh.find_landmarks(networks, faces.isolate(image, place, others[index]))
-            track.add(landmarks, image, frame.change)
+            track.add(find(index, frame.image), frame.image, frame.change)
             times.append(frame.time)
             on_frame(index + 1, video.frames)
         track.flush(2 * SEGMENT)
@@ -255,3 +232,14 @@ def _read(
             seen=track.seen,
             damaged=video.damaged,
         )
+
+
+def _find_person(networks: Networks, places: faces.Places, boxes: Sequence[Float[np.ndarray, "faces 4"]]) -> Find:
+    """Returns what finds the landmarks of somebody at these places; `boxes` are those of all faces in the frames."""
+
+    def find(index: int, image: UInt8[np.ndarray, "height width 3"]) -> np.ndarray | None:
+        if index not in places:
+            return None
+        return mesh.find_landmarks(networks, faces.isolate(image, places[index], boxes[index]))
+
+    return find
