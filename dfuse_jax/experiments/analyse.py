@@ -337,11 +337,7 @@ def _finish(part: _Part, wanted: Mapping, overlays: bool) -> None:
         (part.out / folder).mkdir(exist_ok=True)
     for stale in (part.out / "smiles").glob(f"{glob.escape(part.name)}_p*_s*.npz"):
         stale.unlink()
-    for number, person in enumerate(people):
-        for order, smile in enumerate(person.smiles):
-            sample = cut(recorded, number, smile, name=_sample_name(part.name, number + 1, order + 1))
-            samples.save(sample, part.out / "smiles" / f"{sample.name}.npz")
-    table = _rows(part, recorded, people)
+    table = _save_smiles(part, recorded, people)
     with atomic(part.table, "wb") as file:
         table.to_parquet(file, index=False)
     with atomic(part.out / "frames" / f"{part.name}.parquet", "wb") as file:
@@ -468,14 +464,16 @@ def cut(recorded: Recording, number: int, smile: Smile, *, name: str) -> Sample:
     )
 
 
-def _rows(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas.DataFrame":
-    """Returns the table of a video's smiles, not judged yet."""
+def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas.DataFrame":
+    """Writes the samples of a video's smiles and returns their table, not judged yet."""
     import pandas
 
     rows, points = [], []
     for number, person in enumerate(people):
         for order, smile in enumerate(person.smiles):
-            sample = samples.load(part.out / "smiles" / f"{_sample_name(part.name, number + 1, order + 1)}.npz")
+            name = _sample_name(part.name, number + 1, order + 1)
+            sample = samples.validate(cut(recorded, number, smile, name=name))
+            samples.save(sample, part.out / "smiles" / f"{name}.npz")
             lip = _lip(sample)
             onset, _, offset = (
                 np.asarray(dmarkers.phase_ends(lip, sample.fps, length=len(sample.landmarks), definition="robust"))
