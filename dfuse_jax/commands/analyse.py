@@ -27,13 +27,9 @@ def main() -> None:
         "groups", None, "CSV with the columns file and group: DIR/groups.csv compares the features of these groups."
     )
     overlay = flags.DEFINE_bool("overlay", False, "Also write the videos with mesh, lip signal and smiles drawn in.")
-    workers = flags.DEFINE_integer("workers", None, "Videos at a time; one per core unless given.", lower_bound=1)
-    pixel_aspect = flags.DEFINE_string(
-        "pixel_aspect",
-        None,
-        "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly.",
-    )
-    fps = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
+    workers = cli.define_workers()
+    pixel_aspect = cli.define_pixel_aspect()
+    fps = cli.define_fps()
     cli.run(
         lambda argv: analyse(
             argv[1:],

@@ -25,9 +25,7 @@ from dfuse_jax.runtime.errors import UserError
 def main() -> None:
     """Runs the command."""
     out = flags.DEFINE_string("out", None, "Folder for the data set; made if it does not exist, continued if it does.")
-    chips = flags.DEFINE_bool(
-        "chips", False, "Store aligned 128x128 pictures of the face too, for systems that see pixels."
-    )
+    chips = cli.define_chips()
     cli.run(lambda argv: make(argv[1:], out.value, chips=chips.value))
 
 

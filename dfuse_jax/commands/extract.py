@@ -20,20 +20,14 @@ from dfuse_jax.runtime.errors import UserError
 def main() -> None:
     """Runs the command."""
     out = flags.DEFINE_string("out", None, "Folder for the .npz files; made if it is not there.")
-    workers = flags.DEFINE_integer("workers", None, "Videos at a time; one per core unless given.", lower_bound=1)
+    workers = cli.define_workers()
     ray = flags.DEFINE_string("ray", None, "Address of a Ray cluster that extracts (or auto); local: one started here.")
-    pixel_aspect = flags.DEFINE_string(
-        "pixel_aspect",
-        None,
-        "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly.",
-    )
-    fps = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
+    pixel_aspect = cli.define_pixel_aspect()
+    fps = cli.define_fps()
     definition = flags.DEFINE_enum(
         "definition", "robust", ["robust", "paper"], "Definition of the D-Markers in DIR/dmarkers.csv."
     )
-    chips = flags.DEFINE_bool(
-        "chips", False, "Store aligned 128x128 pictures of the face too, for systems that see pixels."
-    )
+    chips = cli.define_chips()
     cli.run(
         lambda argv: extract(
             argv[1:],

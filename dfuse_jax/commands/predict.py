@@ -57,12 +57,8 @@ def main() -> None:
     )
     out = flags.DEFINE_string("out", ".", "Folder for the plots, <video's name>.png; made if it is not there.")
     form = flags.DEFINE_enum("format", "text", ["text", "json", "csv"], "How the verdicts are printed.")
-    pixel_aspect = flags.DEFINE_string(
-        "pixel_aspect",
-        None,
-        "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly.",
-    )
-    fps = flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
+    pixel_aspect = cli.define_pixel_aspect()
+    fps = cli.define_fps()
 
     def run(argv: list[str]) -> None:
         if export_to.value is not None:

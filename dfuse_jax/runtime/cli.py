@@ -19,7 +19,16 @@ from dfuse_jax.constants import VERSION
 from dfuse_jax.runtime import compilation, recipes
 from dfuse_jax.runtime.errors import UserError
 
-__all__ = ["REMEDIES", "UserError", "define_config", "run"]
+__all__ = [
+    "REMEDIES",
+    "UserError",
+    "define_chips",
+    "define_config",
+    "define_fps",
+    "define_pixel_aspect",
+    "define_workers",
+    "run",
+]
 
 REMEDIES = {
     "benchmark": "dfuse-benchmark runs it.",
@@ -68,6 +77,32 @@ def run(main: Callable[[list[str]], None], *, processes: bool = False) -> None:
     for flag in flags.FLAGS.get_key_flags_for_module(main.__module__):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(lambda argv: _guarded(main, argv, joined), flags_parser=_parse)
+
+
+def define_pixel_aspect() -> flags.FlagHolder:
+    """Defines --pixel_aspect."""
+    return flags.DEFINE_string(
+        "pixel_aspect",
+        None,
+        "Width / height of a pixel, such as 16:15 for PAL, where the videos do not say, or wrongly.",
+    )
+
+
+def define_fps() -> flags.FlagHolder:
+    """Defines --fps."""
+    return flags.DEFINE_float("fps", None, "Frames per second, where the videos do not say, or wrongly.", lower_bound=1)
+
+
+def define_workers() -> flags.FlagHolder:
+    """Defines --workers."""
+    return flags.DEFINE_integer("workers", None, "Videos at a time; one per core unless given.", lower_bound=1)
+
+
+def define_chips() -> flags.FlagHolder:
+    """Defines --chips."""
+    return flags.DEFINE_bool(
+        "chips", False, "Store aligned 128x128 pictures of the face too, for systems that see pixels."
+    )
 
 
 def define_config(default: str) -> flags.FlagHolder:
