@@ -35,6 +35,7 @@ def full(database: str) -> ConfigDict:
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
             # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
             "options": {"class_weights": False, "threshold": False, "mirrored": False},
+            "report": {"permutations": 0},  # how often all is trained anew on labels that have changed places
             "model": {
                 "side": "mean",  # of the two lip corners, or "right", the person's right one alone
                 "features": "full",  # amplitude, duration, mean and peak speed; or "timing", without the amplitude

@@ -34,6 +34,7 @@ def full(database: str) -> ConfigDict:
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
             # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
             "options": {"class_weights": False, "threshold": False, "mirrored": False},
+            "report": {"permutations": 0},  # how often all is trained anew on labels that have changed places
             "loss": {
                 # 0.2 BCE + 0.8 sigmoid(MSE) of 216 raw values of the clip; or "paper", BCE + alpha MSE.
                 "name": "authors",

@@ -35,6 +35,7 @@ def full(database: str) -> ConfigDict:
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
             # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
             "options": {"class_weights": False, "threshold": False, "mirrored": False},
+            "report": {"permutations": 0},  # how often all is trained anew on labels that have changed places
             "dmarkers": recipe.dmarkers(database),
             "model": {
                 "fusion": "mid",  # a machine for each region; or "early", one for all; or "late", also for each phase

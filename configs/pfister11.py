@@ -36,6 +36,7 @@ def full(database: str) -> ConfigDict:
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
             # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
             "options": {"class_weights": False, "threshold": False, "mirrored": False},
+            "report": {"permutations": 0},  # how often all is trained anew on labels that have changed places
             "model": {
                 "frames": 20,  # to which each video is interpolated
                 "blocks": (8, 8, 1),  # into which a video is cut; or (5, 5, 1), (8, 8, 2), (5, 5, 2)

@@ -18,7 +18,8 @@ from ml_collections import ConfigDict
 
 from dfuse_jax.experiments import recipe, table5
 
-SHARED = ("name", "note", "seed", "data", "cv", "options")  # what a recipe says for itself, and the comparison for all
+# What a recipe says for itself, and the comparison for all.
+SHARED = ("name", "note", "seed", "data", "cv", "options", "report")
 ENCODER = {
     "model.points": 32,
     "model.neighbours": 6,
@@ -57,6 +58,7 @@ def full(database: str) -> ConfigDict:
             "cv": {"folds": recipe.folds(database), "runs": 10, "validation_share": 0.1},
             # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
             "options": {"class_weights": False, "threshold": False, "mirrored": False},
+            "report": {"permutations": 0},  # how often all is trained anew on labels that have changed places
             "recipes": _recipes(database),
         }
     )

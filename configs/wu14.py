@@ -36,6 +36,7 @@ def full(database: str) -> ConfigDict:
             "cv": {"folds": recipe.folds(database), "runs": 1, "validation_share": 0.1},
             # All off: classes that count alike, a threshold that validation videos choose, mirrored videos in training.
             "options": {"class_weights": False, "threshold": False, "mirrored": False},
+            "report": {"permutations": 0},  # how often all is trained anew on labels that have changed places
             "model": {
                 "share": 0.9,  # of a video's counts that its dominant patterns hold
                 "agree": 0.5,  # share of a class's videos in which a pattern must be dominant; the original demands all

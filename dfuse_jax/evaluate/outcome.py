@@ -65,6 +65,7 @@ class Outcome:
         environment: in which the durations were measured.
         config: nested and JSON-able.
         chooses_threshold: whether validation videos choose the threshold of `validated`, beside its epoch.
+        relabelled: the same after training on permuted labels, of one run with validation shares each.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Outcome:
     environment: Environment
     config: Mapping
     chooses_threshold: bool = False
+    relabelled: Sequence[Outcome] = ()
 
     @property
     def epochs(self) -> int:
@@ -120,14 +122,23 @@ class FoldPredictions:
 
 
 def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]]:
-    """Returns the predictions of each protocol, in the order of PROTOCOLS, by run and fold.
+    """Returns the predictions of each protocol, in the order of PROTOCOLS, by run and fold."""
+    by_length = []
+    for replica in full_training_folds(outcome.replicas):
+        probabilities = metrics.length_only(outcome.frames, outcome.labels, replica.train, replica.test)
+        by_length.append(FoldPredictions(replica, None, probabilities, validation=np.array([])))
+    return {**predictions_of_models(outcome), "length_only": by_length}
+
+
+def predictions_of_models(outcome: Outcome) -> dict[str, list[FoldPredictions]]:
+    """Returns the predictions of each protocol that asks a model, in the order of MODEL_PROTOCOLS, by run and fold.
 
     With a single epoch there is no choice to make and no reason to give up a validation share: `validated`, `final`
     and `peeked` are the same predictions, those of the replica that is trained on the whole training fold. If a
     threshold is chosen, there is one: `validated` then is of the replica with a share, and its probabilities are
     shifted so that its threshold lies at 0.5.
     """
-    predictions = {protocol: [] for protocol in PROTOCOLS}
+    predictions = {protocol: [] for protocol in MODEL_PROTOCOLS}
     for r in sorted(range(len(outcome.replicas)), key=lambda r: _position(outcome.replicas[r])):
         replica, test, validation = (
             outcome.replicas[r],
@@ -142,9 +153,6 @@ def predictions_by_protocol(outcome: Outcome) -> dict[str, list[FoldPredictions]
             predictions[protocol].append(FoldPredictions(replica, epoch, chosen, held_out))
     if outcome.epochs == 1 and predictions["final"] and not outcome.chooses_threshold:
         predictions["validated"] = list(predictions["final"])
-    for replica in full_training_folds(outcome.replicas):
-        probabilities = metrics.length_only(outcome.frames, outcome.labels, replica.train, replica.test)
-        predictions["length_only"].append(FoldPredictions(replica, None, probabilities, validation=np.array([])))
     return predictions
 
 

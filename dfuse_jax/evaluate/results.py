@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from dfuse_jax.constants import VERSION
 from dfuse_jax.evaluate import calibration, metrics, resampling
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
+from dfuse_jax.evaluate.retraining import retraining
 from dfuse_jax.runtime import formats
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
         `format`, `name`, `note`, `versions`, `environment`, `config`, `data`; `epochs`, `runs` and `folds` (numbers);
         `headline` (the protocol that counts); `protocols`, each with its `folds` (a row for each run and fold),
         `summary` (of each metric: mean, low, high, defined) and `pooled` (of each metric: value, low, high, by
-        resampling subjects); `majority` likewise; `permutation` and `calibration` of the headline; `seconds` and
-        `speed`.
+        resampling subjects); `majority` likewise; `permutation` (its `retrained` is None without retraining) and
+        `calibration` of the headline; `seconds` and `speed`.
     """
     predictions = predictions_by_protocol(outcome)
     protocols = {protocol: _protocol(outcome, folds) for protocol, folds in predictions.items()}
@@ -64,7 +65,7 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
             "headline": headline,
             "protocols": protocols,
             "majority": {"folds": majority, "summary": {"accuracy": _summary(majority, "accuracy")}},
-            "permutation": resampling.permute(resampling.pool(outcome, predictions[headline]))._asdict(),
+            "permutation": _permutation(outcome, predictions[headline]),
             "calibration": _calibration(outcome.labels, predictions[headline]),
             "seconds": outcome.seconds,
             "speed": _speed(outcome),
@@ -106,6 +107,13 @@ def _protocol(outcome: Outcome, folds: Sequence[FoldPredictions]) -> dict[str, A
         "summary": summary,
         "pooled": {metric: interval._asdict() for metric, interval in pooled.items()},
     }
+
+
+def _permutation(outcome: Outcome, folds: Sequence[FoldPredictions]) -> dict[str, Any]:
+    """Returns how often labels without meaning reach the scores, with the same predictions and after retraining."""
+    retrained = retraining(outcome)
+    numbers = resampling.permute(resampling.pool(outcome, folds))._asdict()
+    return {**numbers, "retrained": None if retrained is None else retrained._asdict()}
 
 
 def _calibration(labels: Int[np.ndarray, " videos"], folds: Sequence[FoldPredictions]) -> dict[str, Any]:

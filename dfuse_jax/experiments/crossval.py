@@ -17,7 +17,8 @@ from dfuse_jax.data import dataset, folds, load
 from dfuse_jax.data.folds import Fold
 from dfuse_jax.data.mirror import mirror
 from dfuse_jax.evaluate.outcome import Environment, Outcome
-from dfuse_jax.experiments import recipe, workdir
+from dfuse_jax.experiments import permutations, recipe, workdir
+from dfuse_jax.experiments.permutations import Relabelled
 from dfuse_jax.experiments.progress import ProgressBar
 from dfuse_jax.experiments.recipe import Config
 from dfuse_jax.experiments.replicas import make_replicas
@@ -26,7 +27,7 @@ from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import System, checks
-from dfuse_jax.train import Inputs, Replica
+from dfuse_jax.train import History, Inputs, Replica
 
 FITTED = "checkpoints"  # where in a run's folder the system leaves what it learns
 
@@ -116,7 +117,8 @@ def read_inputs(system: System, data: Data, config: Config) -> Inputs:
 
 def with_mirrored(replica: Replica, videos: int) -> Replica:
     """Returns the replica that trains on the mirrored training videos, too, which follow all `videos`."""
-    return dataclasses.replace(replica, train=np.concatenate([replica.train, replica.train + videos]))
+    label = None if replica.label is None else np.tile(replica.label, 2)
+    return dataclasses.replace(replica, train=np.concatenate([replica.train, replica.train + videos]), label=label)
 
 
 def shuffled(inputs: Inputs, what: str, seed: int, copies: int = 1) -> Inputs:
@@ -171,11 +173,23 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         validation_share=config.cv.validation_share,
         seed=config.seed,
     )
-    trained = [with_mirrored(replica, videos) if len(inputs.label) > videos else replica for replica in replicas]
-    with contextlib.closing(ProgressBar(replicas, labels)) as bar:
+    relabelled = permutations.make(
+        recipe.permutations(config),
+        data.folds,
+        labels,
+        subjects,
+        first_run=config.cv.runs,
+        validation_share=config.cv.validation_share,
+        seed=config.seed,
+    )
+    if relabelled:
+        replicas = [permutations.with_labels(replica, labels) for replica in replicas]
+    everything = [*replicas, *(replica for permuted in relabelled for replica in permuted.replicas)]
+    trained = [with_mirrored(replica, videos) if len(inputs.label) > videos else replica for replica in everything]
+    with contextlib.closing(ProgressBar(everything, labels)) as bar:
         history = system.fit(inputs, trained, directory / FITTED, on_epoch=bar)
     steps, clips = system.epoch_work(trained)
-    return Outcome(
+    outcome = Outcome(
         name=config.name,
         note=recipe.note(config),
         names=[sample.name for sample in data.samples],
@@ -186,8 +200,8 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         fps=[sample.fps for sample in data.samples],
         image_sizes=[sample.image_size for sample in data.samples],
         replicas=replicas,
-        losses=history.losses,
-        probabilities=history.probabilities,
+        losses=history.losses[:, : len(replicas)],
+        probabilities=history.probabilities[:, : len(replicas)],
         seconds=time.perf_counter() - begin,
         epoch_seconds=bar.epoch_seconds(),
         fold_steps=steps,
@@ -196,6 +210,26 @@ def _run(config: Config, directory: pathlib.Path, system: System, data: Data, in
         chooses_threshold=checks.is_on(config, "threshold"),
         config=json.loads(json.dumps(config.to_dict())),
     )
+    return dataclasses.replace(outcome, relabelled=_relabelled(outcome, relabelled, history))
+
+
+def _relabelled(outcome: Outcome, relabelled: Sequence[Relabelled], history: History) -> list[Outcome]:
+    """Returns the outcomes of the retrainings, whose replicas follow those of the outcome."""
+    outcomes = []
+    first = len(outcome.replicas)
+    for permuted in relabelled:
+        members = slice(first, first + len(permuted.replicas))
+        outcomes.append(
+            dataclasses.replace(
+                outcome,
+                labels=permuted.labels,
+                replicas=permuted.replicas,
+                losses=history.losses[:, members],
+                probabilities=history.probabilities[:, members],
+            )
+        )
+        first = members.stop
+    return outcomes
 
 
 def _environment(config: Config, devices: Sequence[jax.Device]) -> Environment:

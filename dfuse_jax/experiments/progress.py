@@ -57,5 +57,6 @@ class ProgressBar:
         return ", ".join(scores)
 
     def _correct(self, progress: Progress, epoch: int, number: int) -> np.ndarray:
-        val = self.replicas[number].val
-        return metrics.correct(self.labels[val], progress.history.probabilities[epoch, number, : len(val)])
+        val, own = self.replicas[number].val, self.replicas[number].label
+        labels = self.labels if own is None else own
+        return metrics.correct(labels[val], progress.history.probabilities[epoch, number, : len(val)])

@@ -78,6 +78,11 @@ def note(config: Config) -> str:
     return " ".join(notes)
 
 
+def permutations(config: Config) -> int:
+    """Returns how many times a recipe trains anew on permuted labels."""
+    return config.get("report", {}).get("permutations", 0)
+
+
 def check(config: Config) -> None:
     """Raises UserError for a value that cannot be, and names its field; the system checks its own sections."""
     if "fusions" in config or "systems" in config:
@@ -91,5 +96,7 @@ def check(config: Config) -> None:
     checks.within(config, "cv", ("folds",), low=2)
     checks.within(config, "cv", ("runs",), low=1)
     checks.within(config, "cv", ("validation_share",), low=0.01, high=0.5)
+    if "report" in config:
+        checks.within(config, "report", ("permutations",), low=0)
     for name in config.get("options", {}):
         checks.one_of(config, f"options.{name}", (False, True))

@@ -15,6 +15,7 @@ def make_replicas(
     subjects: Sequence[str],
     *,
     runs: int = 1,
+    first_run: int = 0,
     validation_share: float = 0.2,
     seed: int = 0,
 ) -> list[Replica]:
@@ -22,10 +23,19 @@ def make_replicas(
 
     First come those on all training videos of a fold, whose models are kept for predictions; then those that give up a
     share of the subjects, which chooses their epoch.
+
+    Args:
+        folds: of the cross-validation.
+        labels: 0 (posed) and 1 (spontaneous).
+        subjects: of the videos.
+        runs: how many times each fold is trained, on other random numbers and with another validation share.
+        first_run: the number of the first run, from 0.
+        validation_share: of the training videos.
+        seed: of the validation shares.
     """
     people = np.asarray(subjects)
     whole, validated = [], []
-    for run in range(runs):
+    for run in range(first_run, first_run + runs):
         for number, fold in enumerate(folds):
             split_seed = int(np.random.SeedSequence([seed, run, number]).generate_state(1)[0])
             train, val = split_training(fold, labels, people, share=validation_share, seed=split_seed)

@@ -79,7 +79,7 @@ class Classical:
         on_epoch: Callable[[Progress], None] = lambda progress: None,
     ) -> History:
         """Fits a classifier for each training fold, as many at a time as there are cores; finished ones are kept."""
-        paths = [_path(directory, replica.fold, self._training_videos(replica)) for replica in replicas]
+        paths = [_path(directory, replica, self._training_videos(replica)) for replica in replicas]
         messages.by_first(self._fit_all, inputs, dict(zip(paths, replicas, strict=True)), directory)
         longest = max(len(replica.val) + len(replica.test) for replica in replicas)
         history = History.empty(1, len(replicas), longest)
@@ -137,7 +137,8 @@ class Classical:
 
     def _fit_one(self, inputs: Inputs, replica: Replica, path: pathlib.Path) -> None:
         videos = self._training_videos(replica)
-        features, labels = inputs.per_video["features"][videos], np.asarray(inputs.label[videos], int)
+        label = inputs.label if replica.label is None else replica.label
+        features, labels = inputs.per_video["features"][videos], np.asarray(label[videos], int)
         splits = inner_splits(labels, inputs.per_video["subject"][videos])
         if (features == features[0]).all():  # there is nothing to learn, and many classifiers divide by a variance
             fitted = DummyClassifier(strategy="prior").fit(features, labels)
@@ -193,10 +194,12 @@ def inner_splits(labels: Int[np.ndarray, " videos"], subjects: Int[np.ndarray, "
     )
 
 
-def _path(directory: pathlib.Path, fold: int, videos: Int[np.ndarray, " videos"]) -> pathlib.Path:
-    """Returns the file of the classifier of these training videos: the runs of a fold share it."""
-    digest = hashlib.sha256(videos.astype(np.int64).tobytes()).hexdigest()
-    return directory / f"fold_{fold + 1:02d}_{digest[:12]}{SUFFIX}"
+def _path(directory: pathlib.Path, replica: Replica, videos: Int[np.ndarray, " videos"]) -> pathlib.Path:
+    """Returns the file of the classifier of these training videos: the runs of a fold share it, with equal labels."""
+    digest = hashlib.sha256(videos.astype(np.int64).tobytes())
+    if replica.label is not None:
+        digest.update(replica.label[videos].astype(np.uint8).tobytes())
+    return directory / f"fold_{replica.fold + 1:02d}_{digest.hexdigest()[:12]}{SUFFIX}"
 
 
 def _probabilities(fitted: Any, features: Float[np.ndarray, "videos features"]) -> Float[np.ndarray, " videos"]:

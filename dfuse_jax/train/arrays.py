@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -17,6 +18,8 @@ class Replica:
 
     With an empty `val` it is trained on the whole training fold (`final`, `peeked`); otherwise it gives up `val`, which
     chooses its epoch (`validated`). No subject is in two of the three.
+
+    `label` holds the labels of all videos in this replica, in place of those of the inputs; None: those of the inputs.
     """
 
     run: int
@@ -24,6 +27,7 @@ class Replica:
     train: Int[np.ndarray, " train"]
     val: Int[np.ndarray, " val"]
     test: Int[np.ndarray, " test"]
+    label: Float[np.ndarray, " videos"] | None = None
 
     @property
     def validated(self) -> bool:
@@ -62,6 +66,7 @@ class Assignment(NamedTuple):
         train_size: [].
         evaluate: [E] indices of videos: those that choose the epoch, those that test, then repeats as padding.
         tuning: the settings that may differ between replicas.
+        label: [V], the labels of all videos where replicas have their own; None: those of the inputs.
     """
 
     run: Int[AnyArray, ""]
@@ -71,6 +76,7 @@ class Assignment(NamedTuple):
     train_size: Int[AnyArray, ""]
     evaluate: Int[AnyArray, " evaluate"]
     tuning: Tuning
+    label: Float[AnyArray, " videos"] | None = None
 
 
 def end_to_end(videos: Iterable[np.ndarray], *, frames: int, dtype: Any = None) -> np.ndarray:
@@ -120,10 +126,16 @@ def assign(replicas: Sequence[Replica], tuning: Tuning | Sequence[Tuning]) -> As
     Args:
         replicas: R of them.
         tuning: of all replicas, or one for each.
+
+    Raises:
+        ValueError: there are more or fewer tunings than replicas, or only some replicas have labels of their own.
     """
     each = [tuning] * len(replicas) if isinstance(tuning, Tuning) else list(tuning)
     if len(each) != len(replicas):
         raise ValueError(f"there are {len(replicas)} replicas and {len(each)} tunings: pass one tuning, or one each.")
+    labels = [replica.label for replica in replicas if replica.label is not None]
+    if len(labels) not in (0, len(replicas)):
+        raise ValueError(f"{len(labels)} of {len(replicas)} replicas have labels of their own: give all of them some.")
     return Assignment(
         run=_column(replica.run for replica in replicas),
         fold=_column(replica.fold for replica in replicas),
@@ -132,6 +144,7 @@ def assign(replicas: Sequence[Replica], tuning: Tuning | Sequence[Tuning]) -> As
         train_size=_column(len(replica.train) for replica in replicas),
         evaluate=_padded([np.concatenate([replica.val, replica.test]) for replica in replicas]),
         tuning=Tuning.stack(each),
+        label=np.stack(labels).astype(jnp.result_type(float)) if labels else None,
     )
 
 

@@ -220,9 +220,15 @@ def _shuffled(replica: Assignment, key: Array) -> Int[Array, " train"]:
 
 def class_weight(replica: Assignment, inputs: Inputs, video: Int[AnyArray, " batch"]) -> Float[Array, " batch"]:
     """Returns half the inverse of the share of each video's class among the training videos."""
-    spontaneous = _mean(inputs.label[replica.train], replica.train_size)
-    share = jnp.where(inputs.label[video] > 0.5, spontaneous, 1 - spontaneous)
+    label = _labels(replica, inputs)
+    spontaneous = _mean(label[replica.train], replica.train_size)
+    share = jnp.where(label[video] > 0.5, spontaneous, 1 - spontaneous)
     return 0.5 / share
+
+
+def _labels(replica: Assignment, inputs: Inputs) -> Float[AnyArray, " videos"]:
+    """Returns the labels of all videos in a replica."""
+    return inputs.label if replica.label is None else replica.label
 
 
 def _slack(length: AnyArray, frames: int) -> Array:
@@ -256,7 +262,7 @@ def loss_and_gradient(
             mutable=list(state.collections),
         )
         options = {"weight": class_weight(replica, inputs, video)} if settings.class_weights else {}
-        return network.loss(outputs, inputs.label[video], features, params, **options), collections
+        return network.loss(outputs, _labels(replica, inputs)[video], features, params, **options), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     return loss, gradient, dict(collections)

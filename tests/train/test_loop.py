@@ -1,5 +1,6 @@
 """Training as a whole: resumed and not, damaged checkpoints, one compiled program, on one device and on many."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -17,6 +18,11 @@ from dfuse_jax.train import Settings, memory
 
 class Stop(Exception):
     pass
+
+
+class WeightedWitness(Witness):
+    def loss(self, outputs, label, video, params, *, weight=1.0):
+        return train.cross_entropy(outputs, label, weight)
 
 
 def run(directory, replicas, settings, *, stop=None, every=2, **options):
@@ -161,3 +167,23 @@ def test_checkpoints_of_some_devices_are_read_on_others(tmp_path):
     for number in (1, 3, 2):
         output = on_devices(number, "resume", str(tmp_path))
     assert "ended as undisturbed after [2, 3]" in output
+
+
+def test_a_replica_learns_from_its_own_labels_where_it_has_some():
+    """It ends as one that is trained on inputs with these labels, with class weights too."""
+    settings = Settings(epochs=2, batch_size=4, class_weights=True)
+    inputs, replicas = numbered(), [replica(8, 0), replica(6, 3)]
+    network = WeightedWitness(12)
+    labels = np.arange(12) % 3 == 0
+    own = [dataclasses.replace(one, label=label) for one, label in zip(replicas, (labels, inputs.label), strict=True)]
+    states, _ = train.train(network, inputs, own, TUNING, settings)
+    others = inputs._replace(label=labels.astype(inputs.label.dtype))
+    for number, given in enumerate((others, inputs)):
+        expected, _ = train.train(network, given, replicas, TUNING, settings)
+        same(jax.tree.map(lambda x, n=number: x[n], states), jax.tree.map(lambda x, n=number: x[n], expected))
+
+
+def test_all_replicas_have_labels_of_their_own_or_none():
+    mixed = [replica(8, 0), dataclasses.replace(replica(8, 0), label=np.zeros(12))]
+    with pytest.raises(ValueError, match="1 of 2 replicas have labels of their own: give all of them some"):
+        train.assign(mixed, TUNING)

@@ -123,7 +123,12 @@ def _control_remarks(results: Mapping) -> list[str]:
 
 def evidence(results: Mapping) -> list[str]:
     """Returns how far chance could move the headline, and what its probabilities are worth."""
-    return [describe_permutation(results["permutation"]), *describe_calibration(results["calibration"])]
+    permutation = results["permutation"]
+    return [
+        describe_permutation(permutation),
+        *describe_retraining(permutation["retrained"]),
+        *describe_calibration(results["calibration"]),
+    ]
 
 
 def describe_permutation(permutation: Mapping) -> str:
@@ -136,6 +141,26 @@ def describe_permutation(permutation: Mapping) -> str:
         f"Labels change places {places}, {permutation['permutations']:,} times against the same predictions, "
         f"without training: {p}."
     )
+
+
+def describe_retraining(retrained: Mapping | None) -> list[str]:
+    """Returns what the whole procedure reaches on labels without meaning, if it was tried."""
+    if retrained is None:
+        return []
+    places = "within subjects"
+    if not retrained["within_subjects"]:
+        places = "between subjects, since no subject is known to have videos of both classes"
+    scores = ", ".join(
+        f"{METRIC_NAMES[name]} {percent(retrained['score'][name])}% against {percent(retrained['chance'][name])}% on "
+        f"average (p = {format_number(retrained['p'][name], '.4f')})"
+        for name in METRICS
+    )
+    runs = count(retrained["permutations"], "time")
+    return [
+        f"Trained anew {runs} after the labels of all videos changed places {places}, one run of `validated` each, "
+        f"beside the first run: {scores}. The smallest p that so many can give is "
+        f"{format_number(1 / (1 + retrained['permutations']), '.4f')}."
+    ]
 
 
 def describe_calibration(calibration: Mapping) -> list[str]:
