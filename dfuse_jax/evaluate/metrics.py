@@ -162,8 +162,37 @@ def length_only(
     Returns:
         Probabilities of spontaneous: all 0 or all 1 where the training videos are of one class.
     """
-    lengths = frames.astype(float)[:, None]
+    return _by_one_number(frames, labels, train, test)
+
+
+def rate_only(
+    fps: Float[np.ndarray, " videos"],
+    labels: Int[np.ndarray, " videos"],
+    train: Int[np.ndarray, " train"],
+    test: Int[np.ndarray, " test"],
+) -> Float[np.ndarray, " test"]:
+    """Predicts from the frame rate alone, likewise.
+
+    Args:
+        fps: frames per second of each video.
+        labels: 0 (posed) and 1 (spontaneous).
+        train: indices of the training videos.
+        test: indices of the videos to predict.
+
+    Returns:
+        Probabilities of spontaneous: the share of the class where the training videos have the same rate.
+    """
+    return _by_one_number(fps, labels, train, test)
+
+
+def _by_one_number(
+    values: np.ndarray,
+    labels: Int[np.ndarray, " videos"],
+    train: Int[np.ndarray, " train"],
+    test: Int[np.ndarray, " test"],
+) -> Float[np.ndarray, " test"]:
+    column = values.astype(float)[:, None]
     if len(np.unique(labels[train])) < 2:
         return np.full(len(test), float(np.mean(labels[train])))
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(lengths[train], labels[train])
-    return model.predict_proba(lengths[test])[:, 1]
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(column[train], labels[train])
+    return model.predict_proba(column[test])[:, 1]

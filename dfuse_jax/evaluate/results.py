@@ -20,6 +20,7 @@ from dfuse_jax.evaluate import calibration, metrics, resampling
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
 from dfuse_jax.evaluate.retraining import retraining
 from dfuse_jax.runtime import formats
+from dfuse_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from dfuse_jax.train import Replica
@@ -55,7 +56,7 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
             "format": FORMAT,
             "name": outcome.name,
             "note": outcome.note,
-            "versions": _versions(),
+            "versions": versions(),
             "environment": dataclasses.asdict(outcome.environment),
             "config": outcome.config,
             "data": _data(outcome, full_folds),
@@ -68,7 +69,7 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
             "permutation": _permutation(outcome, predictions[headline]),
             "calibration": _calibration(outcome.labels, predictions[headline]),
             "seconds": outcome.seconds,
-            "speed": _speed(outcome),
+            "speed": speed(outcome),
         }
     )
 
@@ -79,11 +80,13 @@ def read_results(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         FileNotFoundError: it is not there.
         ValueError: it is not JSON.
-        UserError: it is of another format than FORMAT.
+        UserError: it is of another format than FORMAT, or not of a cross-validation.
     """
     results = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     if not isinstance(results, dict):
         raise ValueError("it holds no object")
+    if "kind" in results:
+        raise UserError(f"{path} is of a {results['kind']}, not of a cross-validation.", remedy="finished_run")
     formats.require(
         path,
         results.get("format"),
@@ -198,7 +201,7 @@ def _data(outcome: Outcome, full_folds: Sequence["Replica"]) -> dict[str, Any]:
     }
 
 
-def _speed(outcome: Outcome) -> dict[str, float | None]:
+def speed(outcome: Outcome) -> dict[str, float | None]:
     """Returns the speed of whole epochs with their evaluation, without the first epoch, which is compiled."""
     if outcome.epoch_seconds is None:
         return {"epoch_seconds": None, "ms_per_fold_step": None, "clips_per_second": None}
@@ -209,7 +212,8 @@ def _speed(outcome: Outcome) -> dict[str, float | None]:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Returns the versions of this package, of Python and of PACKAGES."""
     versions = {"dfuse_jax": VERSION, "python": platform.python_version()}
     return versions | {package: importlib.metadata.version(package) for package in PACKAGES}
 

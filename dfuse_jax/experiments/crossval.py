@@ -63,7 +63,7 @@ def read_data(config: Config) -> Data:
         chips=config.data.get("chips", False),
         say=messages.say,
     )
-    _check_batch(config, data.folds)
+    check_batch(config, data.folds)
     return Data(data.samples, data.folds)
 
 
@@ -91,7 +91,7 @@ def cross_validate(
     content = config.to_dict()
     messages.agree("config", workdir.flatten(content))
     with workdir.locked(directory):
-        if messages.by_first(_is_finished, directory, content):
+        if messages.by_first(is_finished, directory, content):
             return None
         begin = time.perf_counter()
         data = read_data(config) if data is None else data
@@ -99,7 +99,7 @@ def cross_validate(
         messages.by_first(claim, directory, content, data.fingerprint)  # only now: the config led to data
         messages.by_first(folds.save, directory / "folds", data.samples, data.folds)
         inputs = read_inputs(system, data, config) if inputs is None else inputs
-        outcome = _run(config, directory, system, data, inputs, begin)
+        outcome = fit_folds(config, directory, system, data, inputs, begin)
         return messages.by_first(report.write, directory, outcome)
 
 
@@ -142,12 +142,14 @@ def shuffled(inputs: Inputs, what: str, seed: int, copies: int = 1) -> Inputs:
     return inputs
 
 
-def _is_finished(directory: pathlib.Path, config: Mapping) -> bool:
+def is_finished(directory: pathlib.Path, config: Mapping) -> bool:
+    """Returns whether the folder holds results; raises UserError if they are those of another config."""
     workdir.compare(directory / "config.json", config, "config")
     return (directory / "results.json").exists()
 
 
-def _check_batch(config: Config, folds: Sequence[Fold]) -> None:
+def check_batch(config: Config, folds: Sequence[Fold]) -> None:
+    """Raises UserError if a batch is larger than the videos that the smallest fold trains on."""
     # Up to the paper's batch a smaller fold still trains, on batches in which some of its videos come twice.
     if "train" not in config:  # a system without a network
         return
@@ -160,8 +162,22 @@ def _check_batch(config: Config, folds: Sequence[Fold]) -> None:
         )
 
 
-def _run(config: Config, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float) -> Outcome:
-    """Fits and tests all replicas; returns what they gave."""
+def fit_folds(
+    config: Config, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float
+) -> Outcome:
+    """Fits and tests all replicas of all folds; goes on where an earlier call stopped.
+
+    Args:
+        config: a recipe.
+        directory: of the run.
+        system: of the config.
+        data: samples and folds.
+        inputs: `read_inputs` of these data.
+        begin: the time at which the run began, by `time.perf_counter`.
+
+    Returns:
+        What they gave.
+    """
     videos = len(data.samples)
     inputs = shuffled(inputs, config.data.shuffle, config.seed, copies=len(inputs.label) // videos)
     labels, subjects = np.asarray(inputs.label[:videos], int), dataset.list_subjects(data.samples)

@@ -69,9 +69,10 @@ def read(name: str, argument: str | None = None) -> Config:
 def note(config: Config) -> str:
     """Returns what a reader must know of a run before its numbers: the recipe's own note, and what the data are."""
     notes = [config.note]
-    if config.data.source == "synthetic":
+    sources = _sources(config)
+    if "synthetic" in sources:
         notes.append("Its smiles are synthetic: its accuracy says nothing about people.")
-    if config.data.source == "mmi":
+    if "mmi" in sources:
         notes.append("MMI filmed the two classes at different frame rates and sizes, and its names tell no subjects.")
     if config.data.shuffle != "nothing":
         notes.append(f"A control: the {config.data.shuffle} are dealt out to other videos.")
@@ -83,14 +84,28 @@ def permutations(config: Config) -> int:
     return config.get("report", {}).get("permutations", 0)
 
 
+def _sources(config: Config) -> set[str]:
+    """Returns where the videos of a recipe come from."""
+    if "databases" in config:
+        return {database.source for database in config.databases.values()}
+    return {config.data.source}
+
+
 def check(config: Config) -> None:
     """Raises UserError for a value that cannot be, and names its field; the system checks its own sections."""
     if "fusions" in config or "systems" in config:
         raise UserError("config is the recipe of a comparison, not of one run.", remedy="benchmark")
+    if "databases" in config:
+        raise UserError("config is the recipe of a transfer between databases, not of one run.", remedy="crossdb")
     checks.one_of(config, "data.source", SOURCES)
-    checks.one_of(config, "data.shuffle", SHUFFLES)
     if config.data.source == "synthetic":
         checks.within(config, "data", ("videos", "subjects"), low=2)
+    check_protocol(config)
+
+
+def check_protocol(config: Config) -> None:
+    """Raises UserError for a field that cannot be, of those that all recipes share but the source of the data."""
+    checks.one_of(config, "data.shuffle", SHUFFLES)
     if not 0 <= config.seed < 2**32:
         raise UserError(f"config.seed is {config.seed}; it must be from 0 to {2**32 - 1}.")
     checks.within(config, "cv", ("folds",), low=2)

@@ -33,6 +33,8 @@ __all__ = [
 REMEDIES = {
     "benchmark": "dfuse-benchmark runs it.",
     "chips": "dfuse-extract, dfuse-dataset and dfuse-build make them of the videos with --chips.",
+    "crossdb": "dfuse-crossdb runs it.",
+    "cv": "dfuse-cv runs it.",
     "database": "dfuse-build NAME builds it; --config.data.dir=DIR names its folder.",
     "drop_known": "--drop_known leaves them out.",
     "finished_run": "A run's folder is the --workdir of a finished dfuse-cv.",

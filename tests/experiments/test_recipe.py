@@ -33,7 +33,7 @@ EARLIER = [*NETWORKS, *CLASSICAL]
 
 def test_every_fusion_and_system_has_a_config_and_every_config_one_of_these():
     names = {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"}
-    assert names == {*FUSIONS, "benchmark", "table5", *EARLIER}
+    assert names == {*FUSIONS, "benchmark", "table5", "crossdb", *EARLIER}
     assert set(EARLIER) <= set(systems.names())
 
 
@@ -182,7 +182,21 @@ def test_an_unknown_database_is_named():
         get("hadamard", "ckplus")
 
 
-def test_a_comparison_is_no_run():
+@pytest.mark.parametrize("name", ["benchmark", "crossdb"])
+def test_a_recipe_of_several_runs_is_none_of_one(name):
     with pytest.raises(UserError) as caught:
-        recipe.check(get("benchmark"))
-    assert caught.value.remedy == "benchmark"
+        recipe.check(get(name))
+    assert caught.value.remedy == name
+
+
+def test_across_databases_the_papers_recipe_is_trained():
+    config, shared = get("crossdb", "mmi,mine").to_dict(), get("hadamard", "mmi").to_dict()
+    assert (config["model"], config["train"]) == (shared["model"], shared["train"])
+    assert {name: database["source"] for name, database in config["databases"].items()} == {
+        "mmi": "mmi",
+        "mine": "folder",
+    }
+    assert "tell no subjects" in recipe.note(get("crossdb", "mmi,mine"))
+    assert "nothing about people" in recipe.note(get("crossdb"))
+    with pytest.raises(UserError, match="'My DB' is no name of a database"):
+        get("crossdb", "mmi,My DB")

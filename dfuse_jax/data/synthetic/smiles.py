@@ -68,6 +68,7 @@ TRAITS = {
 WANDER = 0.03  # of full closing: each upper lid rises and sinks by itself, slowly
 SUBJECT_SHARE = 0.4  # of a trait's variance lies between subjects
 IMAGE_SIZES = ((640, 480), (720, 576), (1920, 1080))
+EYE_DISTANCE = (0.10, 0.13)  # fractions of the image's width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +96,9 @@ def generate(
     frames: tuple[int, int] = (80, 160),
     fps: tuple[float, ...] = (25.0, 29.97, 50.0),
     difference: float = 1.0,
+    image_sizes: tuple[tuple[int, int], ...] = IMAGE_SIZES,
+    eye_distance: tuple[float, float] = EYE_DISTANCE,
+    amplitude: float = 1.0,
 ) -> list[Sample]:
     """Makes labelled smile sequences; see the module's docstring for what they are and are not.
 
@@ -105,6 +109,9 @@ def generate(
         frames: the fewest and the most frames of a video; uniform in between, a pair's two videos alike.
         fps: frame rates; each subject has one of them.
         difference: scales every difference between the classes; 0 makes them alike.
+        image_sizes: (width, height) in pixels; each subject has one of them.
+        eye_distance: the smallest and the largest distance between the eyes, fractions of the image's width.
+        amplitude: scales the smiles of both classes.
 
     Returns:
         Samples named like UvA-NEMO's videos (`007_spontaneous_smile_1`, `007_deliberate_smile_1`; subject `007`). Their
@@ -116,11 +123,19 @@ def generate(
             "videos >= 0, subjects >= 1, 1 <= fewest frames <= most frames and a frame rate."
         )
     count = min(subjects, (videos + 1) // 2)
-    people = [make_person(np.random.default_rng([seed, 0, i]), fps) for i in range(count)]
-    return [_make_sample(i, people, seed=seed, frames=frames, difference=difference) for i in range(videos)]
+    people = [
+        make_person(np.random.default_rng([seed, 0, i]), fps, image_sizes=image_sizes, eye_distance=eye_distance)
+        for i in range(count)
+    ]
+    return [
+        _make_sample(i, people, seed=seed, frames=frames, difference=difference, amplitude=amplitude)
+        for i in range(videos)
+    ]
 
 
-def _make_sample(i: int, people: Sequence[Person], *, seed: int, frames: tuple[int, int], difference: float) -> Sample:
+def _make_sample(
+    i: int, people: Sequence[Person], *, seed: int, frames: tuple[int, int], difference: float, amplitude: float
+) -> Sample:
     """Makes video i: the label alternates, the subject changes after every pair."""
     pair, label = i // 2, 1 - i % 2
     turn, subject = divmod(pair, len(people))
@@ -128,6 +143,7 @@ def _make_sample(i: int, people: Sequence[Person], *, seed: int, frames: tuple[i
     rng = np.random.default_rng([seed, 2, i])
     length = int(np.random.default_rng([seed, 1, pair]).integers(frames[0], frames[1] + 1))
     traits = _draw_traits(rng, person.habits, difference if label else -difference)
+    traits["amplitude"] *= amplitude
     kind = "spontaneous" if label else "deliberate"
     sample = Sample(
         name=f"{subject + 1:03d}_{kind}_smile_{turn + 1}",
@@ -140,7 +156,13 @@ def _make_sample(i: int, people: Sequence[Person], *, seed: int, frames: tuple[i
     return dataclasses.replace(sample, chip_source=DrawnChips(sample))
 
 
-def make_person(rng: np.random.Generator, fps: Sequence[float]) -> Person:
+def make_person(
+    rng: np.random.Generator,
+    fps: Sequence[float],
+    *,
+    image_sizes: Sequence[tuple[int, int]] = IMAGE_SIZES,
+    eye_distance: tuple[float, float] = EYE_DISTANCE,
+) -> Person:
     face = neutral_face() * rng.normal(1, 0.04, 3).astype(np.float32)
     face = face + modes(rng, face, count=8, size=0.02).sum(axis=0)
     return Person(
@@ -149,8 +171,8 @@ def make_person(rng: np.random.Generator, fps: Sequence[float]) -> Person:
         habits=rng.standard_normal(len(TRAITS)),
         camera=Camera(
             fps=float(rng.choice(fps)),
-            image_size=IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))],
-            eye_distance=rng.uniform(0.10, 0.13),
+            image_size=image_sizes[int(rng.integers(len(image_sizes)))],
+            eye_distance=rng.uniform(*eye_distance),
             place=rng.uniform((0.30, 0.49), (0.40, 0.57)),
         ),
     )
