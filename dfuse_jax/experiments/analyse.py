@@ -21,7 +21,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -155,11 +155,13 @@ def analyse_all(
     out: str | os.PathLike,
     *,
     checkpoint: str | os.PathLike | None = None,
+    models: int | None = None,
     grouping: str | os.PathLike | None = None,
     workers: int | None = None,
     overlays: bool = False,
     pixel_aspect: float | None = None,
     fps: float | None = None,
+    on_progress: Callable[[jobs.Progress], None] = lambda progress: None,
 ) -> Analysis:
     """Does what `analyse` does, goes on after a kill, and lets no video's failure stop the others.
 
@@ -167,12 +169,14 @@ def analyse_all(
         videos: the files.
         out: folder for all results.
         checkpoint: as for `analyse`.
+        models: how many of its models are asked; None: all.
         grouping: a CSV with the columns file and group, for groups.csv; None: the groups are those that the checkpoint
             judges to be spontaneous and posed.
         workers: as for `analyse`.
         overlays: as for `analyse`.
         pixel_aspect: as for `analyse`.
         fps: as for `analyse`.
+        on_progress: called while a video is read.
 
     Raises:
         UserError: nothing can be done: what is needed is not installed, or the folder cannot be written.
@@ -181,6 +185,8 @@ def analyse_all(
     require("pyarrow", "analyse")
     require("pympi", "analyse")
     trained = predict.load(os.fspath(checkpoint)) if checkpoint is not None else None
+    if trained is not None and models is not None:
+        trained = trained.some(models)
     group_of = groups.read(grouping) if grouping is not None else None
     out = pathlib.Path(out)
     wanted = {"versions": jobs.versions(), "pixel_aspect": pixel_aspect, "fps": fps}
@@ -188,7 +194,7 @@ def analyse_all(
         for leftover in out.rglob(f".*.{8 * '?'}"):  # of a killed process; nobody else works here
             if leftover.is_file():
                 leftover.unlink()
-        failed = _work(_parts(out, videos), wanted, workers=workers, overlays=overlays)
+        failed = _work(_parts(out, videos), wanted, workers=workers, overlays=overlays, on_progress=on_progress)
         done = [part for part in _parts(out, videos).values() if part.name not in failed]
         notes = {part.name: tuple(part.state()["notes"]) for part in done}
         tables = [pandas.read_parquet(part.table) for part in done]
@@ -275,7 +281,14 @@ def _parts(out: pathlib.Path, videos: Sequence[str | os.PathLike]) -> dict[str, 
     return parts
 
 
-def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, overlays: bool) -> dict[str, str]:
+def _work(
+    parts: Mapping[str, _Part],
+    wanted: Mapping,
+    *,
+    workers: int | None,
+    overlays: bool,
+    on_progress: Callable[[jobs.Progress], None],
+) -> dict[str, str]:
     """Extracts what is not done yet and finds its smiles; returns {name: reason} of what cannot be extracted."""
     failed: dict[str, str] = {}
     ready: list[_Part] = []
@@ -315,6 +328,7 @@ def _work(parts: Mapping[str, _Part], wanted: Mapping, *, workers: int | None, o
                 part = parts[job.path.stem]
                 if isinstance(event, jobs.Progress):
                     bar.move(job.path, event)
+                    on_progress(event)
                     continue
                 bar.end(job.path, frames=0, failed=event.reason is not None)
                 if event.reason is not None:
@@ -474,7 +488,7 @@ def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> 
             name = _sample_name(part.name, number + 1, order + 1)
             sample = samples.validate(cut(recorded, number, smile, name=name))
             samples.save(sample, part.out / "smiles" / f"{name}.npz")
-            lip = _lip(sample)
+            lip = lip_signal(sample)
             onset, _, offset = (
                 np.asarray(dmarkers.phase_ends(lip, sample.fps, length=len(sample.landmarks), definition="robust"))
                 + smile.first
@@ -506,7 +520,7 @@ def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> 
     return pandas.concat([table, pandas.DataFrame(features, columns=list(dmarkers.FEATURE_NAMES))], axis=1)
 
 
-def _lip(sample: Sample) -> Float[np.ndarray, " frames"]:
+def lip_signal(sample: Sample) -> Float[np.ndarray, " frames"]:
     """Returns the lip signal of a sample, padded."""
     points = sample.landmarks[:, np.array(dmarkers.LANDMARKS)]
     padded = np.pad(points, ((0, _padded(len(points)) - len(points)), (0, 0), (0, 0)), mode="edge")

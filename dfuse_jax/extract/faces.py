@@ -58,6 +58,22 @@ def people(boxes: Sequence[Float[np.ndarray, "faces 4"]]) -> list[Places]:
     return [_bridge(track) for track in largest_first]
 
 
+def same_or_largest(
+    before: Float[np.ndarray, "4"] | None, boxes: Float[np.ndarray, "faces 4"]
+) -> Float[np.ndarray, "4"]:
+    """Returns the box of the face that was at `before`, or else that of the largest face.
+
+    Args:
+        before: its box in the picture before; None: nobody was followed.
+        boxes: of all faces, one at least.
+    """
+    if before is not None:
+        best = max(boxes, key=lambda box: _overlap(before, box))
+        if _overlap(before, best) > OVERLAP:
+            return best
+    return max(boxes, key=lambda box: box[2] * box[3])
+
+
 def isolate(
     image: UInt8[np.ndarray, "height width 3"], face: Float[np.ndarray, "4"], boxes: Float[np.ndarray, "faces 4"]
 ) -> UInt8[np.ndarray, "height width 3"]:

@@ -1,30 +1,24 @@
 """Videos side by side in processes of this machine, one Attention Mesh each.
 
-Not concurrent.futures: there one process that dies takes all that is under way with it. Nor multiprocessing: MediaPipe
-does not survive a fork, and a spawned process imports the caller's script first, with JAX and whatever else it imports.
+Not concurrent.futures: there one process that dies takes all that is under way with it.
 """
 
 import contextlib
-import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from dfuse_jax.extract import mesh
 from dfuse_jax.extract.jobs import Job, Progress, RecordingJob, Result, work
+from dfuse_jax.runtime.children import Child
 from dfuse_jax.runtime.errors import UserError
 
 SomeJob = TypeVar("SomeJob", Job, RecordingJob)
 
 PAUSE = 0.2  # seconds between two reports of progress
-_START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({descriptor})"
 
 
 def cores() -> int:
@@ -70,7 +64,7 @@ def run(jobs: Iterable[SomeJob], workers: int | None = None) -> Generator[tuple[
 
 
 class _Worker(Generic[SomeJob]):
-    """A new Python process, and the job that it is at. It ends with this one, as its standard input does.
+    """A new Python process, and the job that it is at.
 
     Attributes:
         job: what it extracts now.
@@ -79,16 +73,14 @@ class _Worker(Generic[SomeJob]):
     """
 
     def __init__(self, job: SomeJob):
-        self.connection, theirs = multiprocessing.Pipe()
-        start = _START.format(path=sys.path, module=__name__, descriptor=theirs.fileno())
-        with _uninterrupted():  # Ctrl-C reaches all processes of a terminal; this one ends the others
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", start], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
-            )
-        theirs.close()
+        self.child = Child(__name__, "serve")
         self.ready = False
         self.death: str | None = None
         self.give(job)
+
+    @property
+    def connection(self):
+        return self.child.connection
 
     def give(self, job: SomeJob) -> None:
         self.job = job
@@ -100,7 +92,7 @@ class _Worker(Generic[SomeJob]):
         try:
             message = self.connection.recv()
         except (EOFError, OSError):
-            self.death = self._cause_of_death()
+            self.death = self.child.cause_of_death()
             return Result(reason=f"{self.job.path}: the process that read it died ({self.death}). Convert it to .mp4.")
         if isinstance(message, UserError):
             raise message
@@ -108,51 +100,19 @@ class _Worker(Generic[SomeJob]):
         return message
 
     def end(self) -> None:
-        self.process.kill()  # it writes nothing, so nothing is lost; first, as a closed pipe would be an error to it
-        self.connection.close()
-        self.process.communicate()
-
-    def _cause_of_death(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(10)
-        code = self.process.returncode
-        if code is None or code >= 0:
-            return f"exit code {code}"
-        memory = "; the system may have run out of memory, try fewer workers" if code == -signal.SIGKILL else ""
-        return f"signal {-code}, {signal.strsignal(-code)}{memory}"
+        self.child.end()  # it writes nothing, so nothing is lost
 
 
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignores Ctrl-C within the block, and in processes started there; only the main thread may."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def serve(descriptor: int) -> None:
+def serve(pipe: Connection) -> None:
     """Runs in the other process: sends None when it is ready, then takes jobs and sends their Progress and Result."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    pipe = Connection(descriptor)
     try:
         mesh.networks()
     except UserError as error:
         pipe.send(error)
         return
     pipe.send(None)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the process that asked has ended
-        while True:
-            pipe.send(work(pipe.recv(), _reporter(pipe)))
-
-
-def _end_with_parent() -> None:
-    os.read(0, 1)  # nothing is ever written there; sys.stdin has a lock, at which a process that ends would fail
-    os._exit(1)
+    while True:
+        pipe.send(work(pipe.recv(), _reporter(pipe)))
 
 
 def _reporter(pipe: Connection) -> Callable[[int, int], None]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int16, UInt8
 
 from dfuse_jax.extract.native import require
 from dfuse_jax.runtime.errors import UserError
@@ -37,6 +37,17 @@ class Frame(NamedTuple):
     time: float
     image: UInt8[np.ndarray, "height width 3"]
     change: float
+
+
+def thin_out(image: UInt8[np.ndarray, "height width 3"]) -> Int16[np.ndarray, "rows columns"]:
+    """Returns the pixels of a picture that are compared with those of the one before."""
+    step = max(1, min(image.shape[:2]) // COMPARED)
+    return image[::step, ::step, 1].astype(np.int16)
+
+
+def mean_change(before: Int16[np.ndarray, "rows columns"], now: Int16[np.ndarray, "rows columns"]) -> float:
+    """Returns the mean absolute difference of two pictures of `thin_out`, in grey levels."""
+    return float(np.abs(now - before).mean())
 
 
 class Video:
@@ -95,11 +106,10 @@ class Video:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        step = max(1, min(self.image_size) // COMPARED)
         previous = None
         for decoded, image in self._shown():
-            sparse = image[::step, ::step, 1].astype(np.int16)
-            change = math.nan if previous is None else float(np.abs(sparse - previous).mean())
+            sparse = thin_out(image)
+            change = math.nan if previous is None else mean_change(previous, sparse)
             previous = sparse
             time = decoded.time if self._has_times and decoded.time is not None else math.nan
             yield Frame(time, image, change)
