@@ -40,7 +40,7 @@ def document(limits: Limits, *, token: bool, most_wait: float) -> dict[str, Any]
     }
     refused = {str(status): _problem(text) for status, text in _COMMON.items()}
     result = {
-        "description": "The rows of the smiles, as dfuse-analyse writes them. " + MEANING,
+        "description": "The smiles, a row each, as in the tables of recordings. " + MEANING,
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/Job"}},
             "text/csv": {"schema": {"type": "string"}},

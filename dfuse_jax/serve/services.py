@@ -15,7 +15,7 @@ from dfuse_jax.serve.jobs import Jobs, Limits
 from dfuse_jax.serve.tracker import Tracker
 from dfuse_jax.serve.verdicts import Judge, Model
 
-FOLDERS = "dfuse-serve-"  # how the names of the temporary folders begin; the number of the server's process follows
+FOLDERS = "dfuse_serve-"  # how the names of the temporary folders begin; the number of the server's process follows
 
 
 @dataclasses.dataclass(frozen=True)

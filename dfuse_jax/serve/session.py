@@ -121,7 +121,7 @@ class Session:
         self._reference: np.ndarray | None = None  # Table 1's points of the first face, which signals refer to
         self._frames: collections.deque[Frame] = collections.deque(maxlen=MOST_FRAMES)
         self._waiting: list[Frame] = []  # the first face, or frames without one until it is known what comes after
-        self._last_seen = -math.inf
+        self._last_seen = self._origin = -math.inf
         self._peaks: collections.deque[tuple[float, float]] = collections.deque()
         self._ahead: Smile | None = None
         self._last_end = -math.inf
@@ -164,7 +164,7 @@ class Session:
         if frame.landmarks is None:
             return [Moment(frame.time, NOBODY, np.full(len(dmarkers.REGIONS), np.nan), math.nan)]
         self._reference = frame.landmarks[POINTS]
-        self._last_seen = frame.time
+        self._last_seen = self._origin = frame.time
         self._waiting = [frame]  # how long it lasts is known when the next one comes
         return []
 
@@ -245,8 +245,8 @@ class Session:
         frames = frames[:last]
         return Smile(
             number=self._count + 1,
-            begin=max(begin, frames[first].time),  # smoothing takes a rise within the first frames for an earlier one
-            apex=max(apex, frames[first].time),
+            begin=max(begin, self._origin),  # smoothing takes a rise within the first frames for an earlier one
+            apex=max(apex, self._origin),
             end=end,
             amplitude=float(ages.amplitude),
             height=float(ages.peak),

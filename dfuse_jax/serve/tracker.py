@@ -189,6 +189,8 @@ def decode(jpeg: bytes) -> UInt8[np.ndarray, "height width 3"]:
             return np.asarray(image.convert("RGB"))
     except PictureError:
         raise
+    except Image.DecompressionBombError as error:
+        raise PictureError("The picture has far too many pixels.") from error
     except Exception as error:  # Pillow raises errors of many kinds for damaged files
         raise PictureError("The message holds no whole JPEG picture.") from error
 

@@ -102,7 +102,7 @@ def test_provisional_phases_come_in_their_order():
     phases = [moment.phase for moment in feed(smile(), np.arange(len(smile())) / FPS)]
     order = [phase for k, phase in enumerate(phases) if k == 0 or phase != phases[k - 1]]
     assert order[0] == order[-1] == "rest"
-    assert [p for p in order if p != "rest"][0] == "onset" and "apex" in order and order[-2] == "offset"
+    assert next(phase for phase in order if phase != "rest") == "onset" and "apex" in order and order[-2] == "offset"
 
 
 def test_a_verdict_may_be_worked_out_ahead_of_the_end():

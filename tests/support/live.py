@@ -103,6 +103,7 @@ class FakeJudge:
 @contextlib.contextmanager
 def serving(*, landmarks=None, judge=None, **options):
     """Yields (address without scheme, services) of a server in a thread."""
+    session.prepare()
     with tempfile.TemporaryDirectory() as folder:
         asked = Options(**options)
         jobs = Jobs(folder, checkpoint=None, models=None, limits=asked.limits)

@@ -31,7 +31,7 @@ let token = new URLSearchParams(location.hash.slice(1)).get("token");
 let colours = {};
 
 // What tests and the benchmark read.
-const live = (window.live = { answered: 0, latencies: [], verdicts: 0, smiles: 0, verdictDelays: [] });
+const live = (window.live = { answered: 0, latencies: [], drawn: [], verdicts: 0, smiles: 0, judged: [], delays: [] });
 
 if (token) history.replaceState(null, "", location.pathname);
 element("server").textContent = location.host;
@@ -233,8 +233,9 @@ function showFrame(message) {
   while (moments.length && moments[moments.length - 1].time - moments[0].time > SHOWN + 2) moments.shift();
   if (picture) {
     drawFace(picture.canvas, message.points);
+    live.drawn.push(performance.now());
     live.latencies.push(performance.now() - picture.at);
-    if (live.latencies.length > 4000) live.latencies.splice(0, 2000);
+    if (live.drawn.length > 4000) for (const list of [live.drawn, live.latencies]) list.splice(0, 2000);
     release(message.time);
   }
   live.answered += 1;
@@ -421,7 +422,8 @@ function showVerdict(message) {
   if (!smile) return;
   live.verdicts += 1;
   // How long after its end: by the newest picture's time, and what has passed since that was answered.
-  live.verdictDelays.push(smile.now - smile.end + (performance.now() - smile.told) / 1000);
+  live.judged.push(performance.now());
+  live.delays.push(smile.now - smile.end + (performance.now() - smile.told) / 1000);
   smile.phases = message.phases;
   const parts = [];
   if (message.judged) {
