@@ -83,9 +83,13 @@ class Trained:
         reason = flags.refusal(sample)
         if reason is not None:
             return Verdict(np.zeros(0), reason, ())
-        return Verdict(self.predict(sample), "", tuple(self._cautions(sample)))
+        return Verdict(self.predict(sample), "", self.cautions(sample))
 
-    def _cautions(self, sample: Sample) -> Iterator[str]:
+    def cautions(self, sample: Sample) -> tuple[str, ...]:
+        """Returns why to be careful with the probability of a smile, in words that follow "caution: "."""
+        return tuple(self._find_cautions(sample))
+
+    def _find_cautions(self, sample: Sample) -> Iterator[str]:
         if sample.network is not None:
             yield f"its landmarks are those of {sample.network}, another network than the one that the models know"
         frames, clip = len(sample.landmarks), self.config.get("train", {}).get("clip_frames", 0)

@@ -1,17 +1,17 @@
 """Smiles to verdicts, in a process of their own: while a model computes, every viewer's pictures go on.
 
-There is one such process, and it takes one smile after the other. It asks for fewer threads than there are cores, and
-gives way to the trackers.
+There is one such process, and it takes one smile after the other. It uses half of the cores, two at least, and gives
+way to the trackers.
 """
 
 import asyncio
 import concurrent.futures
-import contextlib
 import dataclasses
 import os
 import pathlib
 import shutil
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,11 +22,12 @@ from dfuse_jax.extract.on_cores import cores
 from dfuse_jax.runtime import children, compilation
 from dfuse_jax.runtime.children import Child
 from dfuse_jax.runtime.errors import UserError
+from dfuse_jax.samples import Sample
 from dfuse_jax.serve.session import Smile, to_sample
 
 if TYPE_CHECKING:
     from dfuse_jax.experiments.predict import Trained
-    from dfuse_jax.samples import Sample
+    from dfuse_jax.serve.quick import Answer
 
 GIVES_WAY = 5  # added to the niceness
 LENGTHS = (48, 150)  # frames of smiles for which everything is compiled: those that D-Markers pad differently
@@ -64,6 +65,7 @@ class Verdict(NamedTuple):
     Attributes:
         phases: {onset, apex, offset: its begin and its end in seconds of the camera}, those that exist.
         probabilities: that it is spontaneous, by each model; none where it was not judged.
+        effects: what the D-Markers did to it, see `quick.Answer`.
         reason: why it was not judged; empty where it was.
         cautions: why to be careful with the number, in words that follow "caution: ".
         notes: what a user should know, whole sentences.
@@ -73,21 +75,12 @@ class Verdict(NamedTuple):
 
     phases: dict[str, tuple[float, float]]
     probabilities: list[float]
+    effects: dict[tuple[str, str], float]
     reason: str
     cautions: tuple[str, ...]
     notes: tuple[str, ...]
     frames: int
     fps: float
-
-
-class Effects(NamedTuple):
-    """How much less probable "spontaneous" becomes when some D-Markers are those of the mean training smile.
-
-    Attributes:
-        groups: {(region, phase): change of the mean probability}; empty where the models see no D-Markers.
-    """
-
-    groups: dict[tuple[str, str], float]
 
 
 class Judge:
@@ -110,11 +103,7 @@ class Judge:
 
     async def verdict(self, smile: Smile) -> Verdict:
         """Judges a smile; raises JudgeError if the process has died, and starts another one."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, ("verdict", smile))
-
-    async def effects(self, smile: Smile) -> Effects:
-        """Returns what the D-Markers did to its probability; raises JudgeError as `verdict` does."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, ("effects", smile))
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, smile)
 
     def _start(self) -> Model:
         self._child = Child(__name__, "serve", *self._arguments)
@@ -126,10 +115,10 @@ class Judge:
             raise answer
         return answer
 
-    def _exchange(self, request: tuple[str, Smile]) -> Any:
+    def _exchange(self, smile: Smile) -> Verdict:
         assert self._child is not None
         try:
-            self._child.connection.send(request)
+            self._child.connection.send(smile)
             if not self._child.connection.poll(PATIENCE):
                 raise JudgeError("it does not answer")
             answer = self._child.connection.recv()
@@ -154,6 +143,7 @@ def serve(connection: Connection, checkpoint: str, models: int | None, temporary
     _give_way()
     compilation.keep()
     from dfuse_jax.experiments import predict
+    from dfuse_jax.serve import quick
 
     try:
         trained = predict.load(pathlib.Path(checkpoint))
@@ -161,6 +151,8 @@ def serve(connection: Connection, checkpoint: str, models: int | None, temporary
     except UserError as error:
         connection.send(error)
         return
+    ask = quick.prepare(trained)
+    seconds = _warm_up(ask)
     connection.send(
         Model(
             name=trained.name,
@@ -168,14 +160,13 @@ def serve(connection: Connection, checkpoint: str, models: int | None, temporary
             models=len(trained.models),
             synthetic=trained.config["data"]["source"] == "synthetic",
             card=trained.card,
-            seconds=_warm_up(trained),
+            seconds=seconds,
         )
     )
     while True:
-        what, smile = connection.recv()
+        smile = connection.recv()
         try:
-            sample = to_sample(smile)
-            answer: Any = judge(trained, smile, sample) if what == "verdict" else find_effects(trained, sample)
+            answer: Any = judge(trained, ask, smile)
         except Exception as error:  # one smile's failure must not stop the others
             answer = RuntimeError(f"{type(error).__name__}: {error}")
         connection.send(answer)
@@ -188,7 +179,7 @@ def _give_way() -> None:
         os.sched_setaffinity(0, chosen)
 
 
-def _warm_up(trained: "Trained") -> float:
+def _warm_up(ask: Callable[[Sample], "Answer"]) -> float:
     """Compiles for smiles of all lengths; returns the seconds that one more verdict takes."""
     from dfuse_jax.data import synthetic
 
@@ -199,28 +190,29 @@ def _warm_up(trained: "Trained") -> float:
         resized = dataclasses.replace(sample, landmarks=landmarks, flags=None, interpolated=(), chip_source=None)
         start = time.perf_counter()
         _find_phases(resized, 0.0)
-        trained.judge(resized)
+        ask(resized)
         seconds = time.perf_counter() - start
-        with contextlib.suppress(UserError):
-            find_effects(trained, resized)
     return seconds
 
 
-def judge(trained: "Trained", smile: Smile, sample: "Sample") -> Verdict:
-    """Returns the verdict on a smile."""
-    verdict = trained.judge(sample)
+def judge(trained: "Trained", ask: Callable[[Sample], "Answer"], smile: Smile) -> Verdict:
+    """Returns the verdict on a smile, as `Trained.judge` does."""
+    sample = to_sample(smile)
+    reason = flags.refusal(sample)
+    answer = ask(sample) if reason is None else None
     return Verdict(
         phases=_find_phases(sample, smile.frames[smile.first].time),
-        probabilities=[float(probability) for probability in verdict.probabilities],
-        reason=verdict.reason,
-        cautions=verdict.cautions,
+        probabilities=[] if answer is None else answer.probabilities.tolist(),
+        effects={} if answer is None else answer.effects,
+        reason=reason or "",
+        cautions=trained.cautions(sample) if reason is None else (),
         notes=tuple(flags.notes(sample.flags)),
         frames=len(sample.landmarks),
         fps=sample.fps,
     )
 
 
-def _find_phases(sample: "Sample", start: float) -> dict[str, tuple[float, float]]:
+def _find_phases(sample: Sample, start: float) -> dict[str, tuple[float, float]]:
     """Returns the phases of a sample that begins at the time `start`, which are those of `analyse`."""
     from dfuse_jax import dmarkers
     from dfuse_jax.experiments import analyse
@@ -229,29 +221,3 @@ def _find_phases(sample: "Sample", start: float) -> dict[str, tuple[float, float
     ends = dmarkers.phase_ends(lip, sample.fps, length=len(sample.landmarks), definition="robust")
     seconds = start + np.asarray(ends, float) / sample.fps
     return {phase: (a, b) for phase, (a, b) in zip(PHASES, seconds.tolist(), strict=True) if np.isfinite([a, b]).all()}
-
-
-def find_effects(trained: "Trained", sample: "Sample") -> Effects:
-    """Puts the mean training smile's D-Markers in the place of the sample's, region by region and phase by phase."""
-    from dfuse_jax import dmarkers
-
-    inputs = trained.system.inputs([sample])
-    mean = getattr(trained.fitted, "mean", None)
-    if not isinstance(inputs.per_video, dict) or not isinstance(mean, dict) or "dmarkers" not in inputs.per_video:
-        return Effects({})
-    names = [(region, phase) for region in dmarkers.REGIONS for phase in dmarkers.PHASES]
-    own = np.asarray(inputs.per_video["dmarkers"])[0]
-    usual = np.asarray(mean["dmarkers"]).mean(axis=0)
-    groups = np.arange(len(own)).reshape(len(names), -1)
-
-    def ask(markers: np.ndarray) -> float:
-        asked = inputs._replace(per_video={**inputs.per_video, "dmarkers": markers[None].astype(own.dtype)})
-        return float(trained.system.predict(trained.fitted, asked).mean())
-
-    whole = ask(own)
-    effects = {}
-    for name, group in zip(names, groups, strict=True):
-        without = own.copy()
-        without[group] = usual[group]
-        effects[name] = whole - ask(without)
-    return Effects(effects)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dfuse_jax.serve.access import RateLimit
 from dfuse_jax.serve.services import Services
 from dfuse_jax.serve.session import Frame, Moment, Session, Smile
 from dfuse_jax.serve.tracker import MOST_BYTES, PictureError, Seen, Tracker, TrackerError
-from dfuse_jax.serve.verdicts import Effects, JudgeError, Verdict
+from dfuse_jax.serve.verdicts import JudgeError, Verdict
 
 TIME = struct.Struct("<d")  # seconds of the camera's clock, before every picture
 PICTURES, BURST = 70.0, 140.0  # a second for long, and at once
@@ -132,16 +133,11 @@ class Viewer:
             task.add_done_callback(self._tasks.discard)
 
     async def _tell_verdict(self, smile: Smile, asked: asyncio.Task[Verdict]) -> None:
-        judge = self._services.judge
-        assert judge is not None
         try:
             verdict = await asked
             await self._send("verdict", number=smile.number, **_word(verdict))
-            if verdict.probabilities:
-                effects = await judge.effects(smile)
-                await self._send("effects", number=smile.number, effects=_list(effects))
         except JudgeError:
-            nothing = Verdict({}, [], "the model failed", (), (), 0, 0.0)
+            nothing = Verdict({}, [], {}, "the model failed", (), (), 0, 0.0)
             await self._send("verdict", number=smile.number, **_word(nothing))
         except asyncio.CancelledError:
             asked.cancel()
@@ -217,6 +213,7 @@ def _word(verdict: Verdict) -> dict[str, Any]:
         "lowest": float(known.min()) if judged else None,
         "highest": float(known.max()) if judged else None,
         "models": len(known),
+        "effects": _list(verdict.effects),
         "cautions": list(verdict.cautions),
         "notes": list(verdict.notes),
         "frames": verdict.frames,
@@ -224,9 +221,9 @@ def _word(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _list(effects: Effects) -> list[dict[str, Any]]:
+def _list(effects: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:
     """Returns the effects, the strongest first."""
-    rows = [{"region": r, "phase": p, "effect": effect} for (r, p), effect in effects.groups.items()]
+    rows = [{"region": r, "phase": p, "effect": effect} for (r, p), effect in effects.items()]
     return sorted(rows, key=lambda row: -abs(row["effect"]))
 
 

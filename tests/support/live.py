@@ -21,7 +21,7 @@ from dfuse_jax.serve import app, server, session
 from dfuse_jax.serve.jobs import Jobs
 from dfuse_jax.serve.services import Options, Services
 from dfuse_jax.serve.tracker import Seen, TrackerError, decode
-from dfuse_jax.serve.verdicts import Effects, Model, Verdict
+from dfuse_jax.serve.verdicts import Model, Verdict
 
 MODEL = Model("toy", "A toy.", models=2, synthetic=True, card="# Model card: toy\n", seconds=0.1)
 FPS = 25
@@ -94,10 +94,8 @@ class FakeJudge:
         await asyncio.sleep(self.delay)
         self.asked.append(smile)
         phases = {"onset": (smile.begin, smile.apex), "offset": (smile.apex, smile.end)}
-        return Verdict(phases, [0.25, 0.75], "", ("it is a toy",), (), 50, 25.0)
-
-    async def effects(self, smile):
-        return Effects({("lip", "onset"): 0.1, ("eye", "apex"): -0.2})
+        effects = {("lip", "onset"): 0.1, ("eye", "apex"): -0.2}
+        return Verdict(phases, [0.25, 0.75], effects, "", ("it is a toy",), (), 50, 25.0)
 
 
 @contextlib.contextmanager

@@ -221,7 +221,6 @@ function receive(message) {
     if (message.time !== null) release(message.time);
   } else if (message.type === "smile") showSmile(message);
   else if (message.type === "verdict") showVerdict(message);
-  else if (message.type === "effects") showEffects(message);
 }
 
 // ---- what is seen
@@ -434,9 +433,7 @@ function showVerdict(message) {
     parts.push(make("p", many
       ? `${message.models} models say ${percent(message.lowest)} to ${percent(message.highest)}.`
       : "One model was asked, so that nobody knows how far others would differ.", "quiet"));
-    const why = make("div", undefined, "effects");
-    why.dataset.number = message.number;
-    parts.push(why);
+    if (message.effects.length) parts.push(describeEffects(message.effects));
   } else parts.push(make("p", `Not judged: ${message.reason}.`));
   for (const caution of message.cautions) parts.push(make("p", `Caution: ${caution}.`, "quiet"));
   for (const note of message.notes) parts.push(make("p", note, "quiet"));
@@ -467,16 +464,15 @@ function bar({ probability, lowest, highest }) {
   return whole;
 }
 
-function showEffects({ number, effects }) {
-  const why = document.querySelector(`.effects[data-number="${number}"]`);
-  if (!why || !effects.length) return;
-  const list = make("ul");
+function describeEffects(effects) {
+  const why = make("div", undefined, "effects"), list = make("ul");
   for (const { region, phase, effect } of effects.slice(0, 3)) {
     const points = Math.round(100 * effect);
     const sign = points > 0 ? "+" : points < 0 ? "−" : "±";
     list.append(make("li", `how the ${NAMES[region]} moved in the ${phase}: ${sign}${Math.abs(points)} points`));
   }
   why.append(make("p", "What drove it most, compared with an average smile of the training data:"), list);
+  return why;
 }
 
 function describeModel() {
