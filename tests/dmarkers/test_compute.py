@@ -43,6 +43,7 @@ def test_authors_definition_returns_the_published_values(clips):
     np.testing.assert_allclose(found, published, rtol=1e-4, atol=5e-6)
 
 
+@pytest.mark.long
 def test_a_thousand_sequences_agree_with_the_reading_of_the_text():
     rng, frames = np.random.default_rng(0), 48
     kinds = ["smooth", "jittery", "tied", "wild"]
@@ -194,6 +195,7 @@ def test_transformations_give_what_plain_evaluation_gives():
         close(np.moveaxis(found, -1, 1).reshape(plain.shape), plain, 1e-9)
 
 
+@pytest.mark.long
 def test_gradients_rematerialised_are_those_of_finite_differences():
     with precision(True):
         points, fps, length = (x[0] for x in batch(dtype=np.float64))
@@ -253,6 +255,7 @@ def traces():
     return texts
 
 
+@pytest.mark.long
 def test_ranks_are_never_promoted_silently():
     """The same operations as without the option, so the same numbers."""
     expected, lip = traces(), np.array([1.0, 2, 3, 3, 2])
@@ -262,6 +265,7 @@ def test_ranks_are_never_promoted_silently():
         np.testing.assert_array_equal(dmarkers.phases(lip), phases)  # one that runs, and is small
 
 
+@pytest.mark.long
 def test_no_tracer_leaks():
     points, fps, _ = batch(2, frames=19)  # no other test's number: JAX does not trace again what it has traced
     slope = jax.grad(lambda p, f: dmarkers.compute(p, f).sum())

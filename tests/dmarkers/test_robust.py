@@ -210,6 +210,7 @@ def test_float32_stays_near_float64():
         assert (difference <= 1e-4 * largest + 1e-5).all()
 
 
+@pytest.mark.long
 def test_gradients_are_those_of_finite_differences():
     rng = np.random.default_rng(0)
     points = pad(rough(np.random.default_rng(5), 30, "smooth"))
@@ -225,6 +226,7 @@ def test_gradients_are_those_of_finite_differences():
     assert not gradient[30:].any()
 
 
+@pytest.mark.long
 def test_ranks_are_never_promoted_and_no_tracer_leaks():
     points = rough(np.random.default_rng(1), 21, "smooth").astype(np.float32)
     one = lambda p, f: dmarkers.compute(p, f, definition="robust")  # noqa: E731
@@ -250,6 +252,7 @@ def test_it_takes_no_smoothing_and_needs_the_frame_rate():
         dmarkers.phases([1.0, 2.0], definition="robust")
 
 
+@pytest.mark.long
 def test_a_transformer_smooths_by_default_what_does_not_smooth_itself():
     pytest.importorskip("sklearn")
     points = rough(np.random.default_rng(0), 40, "smooth").astype(np.float32)

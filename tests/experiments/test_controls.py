@@ -8,6 +8,8 @@ from dfuse_jax import systems, train
 from dfuse_jax.experiments import crossval
 from dfuse_jax.train import Replica
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def accuracies():

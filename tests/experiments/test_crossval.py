@@ -104,6 +104,7 @@ def test_interrupted_it_saves_the_epoch_and_says_so(tmp_path):
     )  # the last epoch shown is the one saved
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", [TOY, pytest.param(TINY, marks=pytest.mark.slow)], ids=["toy", "dfusesmilenet"])
 def test_killed_at_any_moment_it_ends_with_the_same_numbers(recipe, tmp_path):
     arguments = [*recipe, "--config.train.epochs=8", "--workdir"]

@@ -82,6 +82,7 @@ def alone(directory, arguments):
     return directory
 
 
+@pytest.mark.long
 def test_killed_and_started_again_both_end_as_a_single_process(single, tmp_path):
     kill_and_compare(tmp_path, MANY, single)
 
@@ -129,6 +130,7 @@ def test_interrupting_one_stops_both_after_the_epoch(tmp_path):
         assert err.strip().splitlines()[-1].startswith("interrupted: ")
 
 
+@pytest.mark.long
 def test_an_error_of_one_is_told_by_both(single, tmp_path):
     for own, words in (
         (["--config.train.epochs=0"], ["config.train.epochs is 0"]),

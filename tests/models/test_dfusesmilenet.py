@@ -255,6 +255,7 @@ def test_landmarks_of_the_models_points_alone_are_passed_on():
     np.testing.assert_array_equal(model.find_neighbours(points), model.find_neighbours(landmarks))
 
 
+@pytest.mark.long
 def test_frames_at_once_change_nothing_but_rounding():
     """Loss, statistics and gradients, all 20 frames at once and 5 at a time; a clip of blank frames among them."""
     with precision(True):

@@ -76,6 +76,7 @@ def accuracy(system, samples, directory):
     return np.mean(right)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["pfister11", "mandal16", *(pytest.param(n, marks=pytest.mark.slow) for n in ("wu14", "wu17", "mandal17"))]
 )

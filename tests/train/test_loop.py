@@ -154,6 +154,7 @@ def on_devices(number, *arguments):
     return done.stdout
 
 
+@pytest.mark.long
 def test_alone_among_others_and_on_eight_devices():
     """In float64, where only a mistake differs: in float32, hard picks of the curve walk amplify rounding."""
     assert "8 devices" in on_devices(8, "equality")

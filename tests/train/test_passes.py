@@ -53,6 +53,7 @@ def test_passes_are_equal_few_and_hold_everyone(number, at_most, devices):
     assert len(groups) <= -(-number // (fitting * devices))  # fewer need no more room
 
 
+@pytest.mark.long
 def test_a_replica_ends_bit_for_bit_the_same_in_whatever_pass_and_place(videos):
     """Seven replicas, three at a time: two full passes, then one replica. On a CPU also seven at a time."""
     whole, history = train.train(NETWORK, videos, replicas(), Tuning(), SETTINGS, size=3)

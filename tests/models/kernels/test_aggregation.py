@@ -23,15 +23,18 @@ def test_evaluation_agrees_in_float64():
         compare(*both(features(1, 35, 8), features(1, 5, 2, 8), train=False), 1e-12)
 
 
+@pytest.mark.long
 def test_replicas_agree_in_float64():
     with precision(True):
         compare(*both(features(3, 2, 33, 8), features(3, 2, 6, 2, 8), train=True, replicas=3), 1e-12)
 
 
+@pytest.mark.long
 def test_training_agrees_in_float32():
     compare(*both(features(2, 33, 8), features(2, 10, 3, 8), train=True), 1e-5)
 
 
+@pytest.mark.long
 def test_bfloat16_is_as_near_to_float64_as_the_plain_version():
     """By the errors of three replicas together: some parameters are so few that one replica's are chance."""
     inputs = features(3, 2, 64, 16, dtype=jnp.bfloat16), features(3, 2, 20, 5, 16, dtype=jnp.bfloat16)

@@ -33,16 +33,19 @@ def test_evaluation_agrees_in_float64():
         compare(*both(features(1, 35, 8), clouds(1, 35, 5, False), train=False), 1e-12)
 
 
+@pytest.mark.long
 def test_replicas_agree_in_float64():
     with precision(True):
         stacked = jax.vmap(lambda _: clouds(2, 33, 3, True))(jnp.arange(3))
         compare(*both(features(3, 2, 33, 8), stacked, train=True, replicas=3), 1e-12)
 
 
+@pytest.mark.long
 def test_training_agrees_in_float32():
     compare(*both(features(2, 33, 8), clouds(2, 33, 4, True), train=True), 1e-5)
 
 
+@pytest.mark.long
 def test_bfloat16_is_as_near_to_float64_as_the_plain_version():
     x = features(2, 64, 16, dtype=jnp.bfloat16)
     plain, fused = both(x, clouds(2, 64, 6, True), train=True)
@@ -62,6 +65,7 @@ def test_the_entry_agrees_in_float64(train):
         compare(*(pull(entry, cloud, train=train) for entry in entries), 1e-12)
 
 
+@pytest.mark.long
 def test_the_entrys_replicas_agree_in_float64():
     with precision(True):
         stacked = jax.vmap(lambda _: clouds(1, 20, 3, True))(jnp.arange(2))
