@@ -4,7 +4,7 @@ import pytest
 from outcomes import outcome
 
 from dfuse_jax.evaluate.results import compute_results
-from dfuse_jax.report import card
+from dfuse_jax.report.run import card
 
 CONFIG = {
     "system": "dfusesmilenet",
