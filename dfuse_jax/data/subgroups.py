@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from dfuse_jax.data.file_names import normalized
 from dfuse_jax.runtime.errors import UserError
@@ -12,7 +13,6 @@ from dfuse_jax.samples import Sample
 
 TABLE = "subjects.csv"  # in the folder of the data
 AGES = (18, 30, 45, 60)  # a group begins at each
-LENGTHS = ("shortest third", "middle third", "longest third")
 UNKNOWN = "unknown"
 MOST_GROUPS = 12  # by one property: what has more is no group, but a measurement or a name
 
@@ -30,16 +30,21 @@ def assign(samples: Sequence[Sample], directory: str | pathlib.Path = "") -> dic
     Raises:
         UserError: TABLE is not what it should be.
     """
-    seconds = np.array([len(sample.landmarks) / sample.fps for sample in samples])
-    thirds = np.searchsorted(np.quantile(seconds, (1 / 3, 2 / 3)), seconds, side="left")
     groups = {
         "frame rate": [f"{sample.fps:.4g} per second" for sample in samples],
         "picture": ["{} x {}".format(*sample.image_size) for sample in samples],
-        "length": [LENGTHS[third] for third in thirds],
+        "length": _thirds(np.array([len(sample.landmarks) / sample.fps for sample in samples])),
         "flagged frames": [_flagged(sample) for sample in samples],
         **_by_subject(samples, pathlib.Path(directory).expanduser() / TABLE if directory else None),
     }
     return {name: of_samples for name, of_samples in groups.items() if len(set(of_samples)) <= MOST_GROUPS}
+
+
+def _thirds(seconds: Float[np.ndarray, " samples"]) -> list[str]:
+    """Returns the range of the third that each length is in."""
+    third = np.searchsorted(np.quantile(seconds, (1 / 3, 2 / 3)), seconds, side="left")
+    ranges = {n: f"{seconds[third == n].min():.1f} to {seconds[third == n].max():.1f} s" for n in set(third.tolist())}
+    return [ranges[n] for n in third.tolist()]
 
 
 def _flagged(sample: Sample) -> str:
@@ -106,5 +111,5 @@ def _age_group(path: pathlib.Path, line: int, cell: str) -> str:
     below = [first for first in AGES if first <= age]
     above = [first for first in AGES if first > age]
     if not below:
-        return f"under {AGES[0]}"
+        return f"0 to {AGES[0] - 1}"
     return f"{below[-1]} to {above[0] - 1}" if above else f"{AGES[-1]} and over"

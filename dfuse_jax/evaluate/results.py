@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dfuse_jax.constants import VERSION
-from dfuse_jax.evaluate import calibration, discrimination, metrics, resampling, subgroups
+from dfuse_jax.evaluate import calibration, metrics, resampling, roc, subgroups
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
 from dfuse_jax.evaluate.retraining import retraining
 from dfuse_jax.runtime import formats
@@ -53,7 +53,7 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
     # Without validation shares no epoch can be chosen fairly, so the last one counts.
     headline = "validated" if predictions["validated"] else "final"
     pooled = resampling.pool(outcome, predictions[headline])
-    curve = discrimination.roc(pooled)
+    curve = roc.average(pooled)
     return as_json(
         {
             "format": FORMAT,
@@ -72,7 +72,7 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
             "permutation": _permutation(outcome, predictions[headline]),
             "calibration": _calibration(outcome.labels, predictions[headline]),
             "roc": None if curve is None else curve._asdict(),
-            "confusion": discrimination.confusion(pooled, CLASSES),
+            "confusion": roc.confusion(pooled, CLASSES),
             "subgroups": subgroups.compute(
                 pooled, outcome.groups, resampling.tested_videos(predictions[headline]).tolist()
             ),

@@ -1,5 +1,6 @@
 """The scores of parts of the videos: by age, sex or whatever else is known of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,18 +22,26 @@ def compute(pooled: Pooled, groups: Mapping[str, Sequence[str]], videos: Sequenc
         videos: which of these videos each pooled one is.
 
     Returns:
-        `property`, `group`, `videos`, `subjects` and `scores` of each, in the order of the properties, then by name;
+        `property`, `group`, `videos`, `subjects` and `scores` of each, in the order of the properties, then by name
+        and number;
         `scores` is None where a group has fewer than FEWEST_SUBJECTS. A property that does not divide the videos is
         left out.
     """
     rows = []
     for name, of_all in groups.items():
         of_video = np.array([of_all[v] for v in videos], str)
-        members = {group: np.flatnonzero(of_video == group) for group in dict.fromkeys(sorted(of_video.tolist()))}
+        members = {
+            group: np.flatnonzero(of_video == group) for group in sorted(set(of_video.tolist()), key=_by_numbers)
+        }
         if len(members) < 2:
             continue
         rows += [{"property": name, "group": group, **_scores(pooled, chosen)} for group, chosen in members.items()]
     return rows
+
+
+def _by_numbers(group: str) -> list[str | float]:
+    """Sorts 5 before 18, and both before words."""
+    return [float(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+(?:\.\d+)?)", group))]
 
 
 def _scores(pooled: Pooled, chosen: np.ndarray) -> dict[str, Any]:

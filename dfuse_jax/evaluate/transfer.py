@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from dfuse_jax.evaluate import calibration, discrimination, metrics, resampling, subgroups
+from dfuse_jax.evaluate import calibration, metrics, resampling, roc, subgroups
 from dfuse_jax.evaluate.resampling import Pooled
 from dfuse_jax.evaluate.results import CLASSES, as_json
 
@@ -57,7 +57,7 @@ def compute(
         "mean": Pooled(videos.labels, subjects, mean[None]),
         "each": Pooled(videos.labels, subjects, probabilities.astype(float)),
     }
-    curve = discrimination.roc(pooled["mean"])
+    curve = roc.average(pooled["mean"])
     majority = None
     if training is not None:
         by_length = _length_only(training, videos)
@@ -85,7 +85,7 @@ def compute(
                 "cooled": None,
             },
             "roc": None if curve is None else curve._asdict(),
-            "confusion": discrimination.confusion(pooled["mean"], CLASSES),
+            "confusion": roc.confusion(pooled["mean"], CLASSES),
             "subgroups": subgroups.compute(pooled["mean"], groups or {}, range(len(videos.labels))),
         }
     )

@@ -17,14 +17,14 @@ from dfuse_jax.report import transfer as report
 from dfuse_jax.report.files import write_json, write_text
 from dfuse_jax.report.page import write_page
 from dfuse_jax.report.run.calibration import draw_calibration
-from dfuse_jax.report.run.discrimination import draw_discrimination
+from dfuse_jax.report.run.roc import draw_roc
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 
 COLUMNS = ("subject", "video", "frames", "label", "probability", "low", "high")
 BATCH = 64  # videos at once: it bounds the memory
 MOST_NAMED = 5
-FILES = ("predictions.csv", "calibration.png", "discrimination.png", "evaluation.md", "report.html", "evaluation.json")
+FILES = ("predictions.csv", "calibration.png", "roc.png", "evaluation.md", "report.html", "evaluation.json")
 
 
 def evaluate(
@@ -86,7 +86,7 @@ def evaluate(
     write_text(directory / "predictions.csv", _predictions(videos, probabilities))
     draw_calibration(directory / "calibration.png", evaluation | {"headline": source})
     auc = evaluation["scores"]["mean"]["auc"]
-    draw_discrimination(directory / "discrimination.png", evaluation, auc, title=f"{trained.name}: {source}")
+    draw_roc(directory / "roc.png", evaluation, auc, title=f"{trained.name}: {source}")
     text = report.markdown(evaluation)
     write_text(directory / "evaluation.md", text)
     write_page(directory / "report.html", text)

@@ -47,7 +47,8 @@ def escape(text: str) -> str:
     """Returns a text of the user's, such as a name, for Markdown: it stays in its line, and nothing in it is markup."""
     text = re.sub(r"[\\`*\[\]<>|&~]", r"\\\g<0>", " ".join(text.split()))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # within a word it is no markup
-    return re.sub(r"^(\d*)([#+=.)-])", r"\1\\\2", text)  # at the begin these make headings and lists
+    text = re.sub(r"^[#+=-]", r"\\\g<0>", text)  # these begin headings and lists
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", text)
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

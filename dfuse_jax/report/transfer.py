@@ -18,7 +18,7 @@ from dfuse_jax.report.run.words import (
     describe_calibration,
     describe_permutation,
     picture_of_calibration,
-    picture_of_discrimination,
+    picture_of_roc,
 )
 
 
@@ -40,7 +40,7 @@ def markdown(evaluation: Mapping) -> str:
         markdown_table(("predictions", *METRIC_NAMES.values()), rows),
         markdown_list(remarks(evaluation)),
         picture_of_calibration(evaluation["calibration"]),
-        picture_of_discrimination(evaluation, scores["mean"]["auc"]),
+        picture_of_roc(evaluation, scores["mean"]["auc"]),
     ]
     if evaluation["subgroups"]:
         known = evaluation["data"]["subjects"] is not None

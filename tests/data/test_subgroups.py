@@ -23,7 +23,7 @@ def test_recordings_and_lengths():
     groups = subgroups.assign(samples)
     assert groups["frame rate"] == ["25 per second"] * 5 + ["29.97 per second"]
     assert groups["picture"] == ["640 x 480"] * 5 + ["1920 x 1080"]
-    assert groups["length"] == [third for third in subgroups.LENGTHS for _ in range(2)]
+    assert groups["length"] == ["0.4 to 0.8 s"] * 2 + ["1.2 to 1.6 s"] * 2 + ["2.0 to 2.0 s"] * 2
     assert groups["flagged frames"] == ["unknown"] * 2 + ["up to a tenth", "none", "more than a tenth", "unknown"]
     assert set(groups) == {"frame rate", "picture", "length", "flagged frames"}
 
@@ -33,7 +33,7 @@ def test_a_table_tells_of_subjects(tmp_path):
     (tmp_path / "subjects.csv").write_text(table, encoding="utf-8")
     samples = [sample(n, subject=subject) for n, subject in enumerate(["é", "b", "c", "d", None])]
     groups = subgroups.assign(samples, tmp_path)
-    assert groups["age"] == ["under 18", "18 to 29", "60 and over", "unknown", "unknown"]
+    assert groups["age"] == ["0 to 17", "18 to 29", "60 and over", "unknown", "unknown"]
     assert groups["sex"] == ["female", "male", "unknown", "unknown", "unknown"]
     assert groups["skin"] == ["unknown", "V", "II", "unknown", "unknown"]
 

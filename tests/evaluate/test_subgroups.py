@@ -30,10 +30,10 @@ def test_a_group_has_the_scores_of_its_videos_alone():
 
 
 def test_small_groups_are_withheld():
-    rows = subgroups.compute(pooled(), {"age": ["under 18"] * 8 + ["18 to 29"] * 16}, range(24))
+    rows = subgroups.compute(pooled(), {"age": ["5 to 17"] * 8 + ["18 to 29"] * 16}, range(24))
     assert [(row["group"], row["subjects"], row["scores"] is None) for row in rows] == [
+        ("5 to 17", 4, True),
         ("18 to 29", 8, False),
-        ("under 18", 4, True),
     ]
 
 

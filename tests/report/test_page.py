@@ -92,6 +92,8 @@ def test_a_page_has_landmarks_headings_and_table_headers():
         "</code><script>alert(1)</script>",
         "# a\n\n## b",
         "1. a",
+        "29.97 per second",
+        "2)",
         "- a",
         "_a_b_",
         "&copy; \\* ***",

@@ -11,15 +11,15 @@ import os
 import pathlib
 from typing import Any
 
-from dfuse_jax.evaluate.discrimination import fold_curves
 from dfuse_jax.evaluate.outcome import Outcome, predictions_by_protocol
 from dfuse_jax.evaluate.results import compute_results, predictions_csv
+from dfuse_jax.evaluate.roc import fold_curves
 from dfuse_jax.report.files import write_json, write_text
 from dfuse_jax.report.page import write_page
 from dfuse_jax.report.run import card, words
 from dfuse_jax.report.run.calibration import draw_calibration
 from dfuse_jax.report.run.curves import draw_learning_curves
-from dfuse_jax.report.run.discrimination import draw_discrimination
+from dfuse_jax.report.run.roc import draw_roc
 from dfuse_jax.report.run.words import console
 
 __all__ = ["FILES", "console", "write"]
@@ -28,7 +28,7 @@ FILES = (
     "predictions.csv",
     "learning_curves.png",
     "calibration.png",
-    "discrimination.png",
+    "roc.png",
     "report.md",
     "report.html",
     "model_card.md",
@@ -56,8 +56,8 @@ def write(directory: str | os.PathLike, outcome: Outcome) -> dict[str, Any]:
     draw_calibration(directory / "calibration.png", results)
     headline = results["headline"]
     folds = fold_curves(outcome.labels, predictions_by_protocol(outcome)[headline])
-    draw_discrimination(
-        directory / "discrimination.png",
+    draw_roc(
+        directory / "roc.png",
         results,
         results["protocols"][headline]["pooled"]["auc"],
         folds=list(folds),

@@ -70,7 +70,7 @@ def markdown(results: Mapping, models: Sequence[tuple[int, int]]) -> str:
         " ".join([escape(results["note"]), OUTPUT, *([] if synthetic else [MEANING])]),
         "## What it is",
         markdown_list([*_identity(results, models), *_inputs(results)]),
-        "## Data",
+        "## Data and protocol",
         _source(source),
         markdown_list(facts(results)),
         "## Results",
@@ -92,8 +92,10 @@ def markdown(results: Mapping, models: Sequence[tuple[int, int]]) -> str:
 
 
 def _subgroups(results: Mapping) -> list[str]:
+    if "subgroups" not in results:  # a run of a development version of 0.2
+        return ["Unknown: this run was made before its report told them apart."]
     known = results["data"]["subjects"] is not None
-    scores = subgroups.markdown(results.get("subgroups", ()), subjects_known=known)  # earlier runs of 0.2 have none
+    scores = subgroups.markdown(results["subgroups"], subjects_known=known)
     return [f"Of `{results['headline']}`. {scores[0]}", *scores[1:]]
 
 

@@ -202,8 +202,8 @@ def picture_of_calibration(calibration: Mapping) -> str:
     )
 
 
-def picture_of_discrimination(results: Mapping, auc: Mapping) -> str:
-    """Returns discrimination.png in Markdown, with its numbers for those who do not see it.
+def picture_of_roc(results: Mapping, auc: Mapping) -> str:
+    """Returns roc.png in Markdown, with its numbers for those who do not see it.
 
     Args:
         results: as in results.json or evaluation.json, for `roc` and `confusion`.
@@ -219,7 +219,7 @@ def picture_of_discrimination(results: Mapping, auc: Mapping) -> str:
         f"of the {name}, " + " and ".join(f"{number} are called {called}" for called, number in row.items())
         for name, row in results["confusion"].items()
     )
-    return f"![ROC curve: {curve}. Confusion: {called}.](discrimination.png)"
+    return f"![ROC curve: {curve}. Confusion: {called}.](roc.png)"
 
 
 def _picture_of_learning_curves(results: Mapping) -> str:
@@ -337,10 +337,10 @@ def markdown(results: Mapping) -> str:
         f"For `{headline}`:",
         markdown_list(evidence(results)),
         picture_of_calibration(results["calibration"]),
-        "## Discrimination",
+        "## ROC curve and confusion",
         f"`{headline}`, over the test videos of all folds and runs. The band is that of each point by itself, by "
         "bootstrap over subjects:",
-        picture_of_discrimination(results, protocols[headline]["pooled"]["auc"]),
+        picture_of_roc(results, protocols[headline]["pooled"]["auc"]),
         *_subgroups(results),
         "## Folds",
         _fold_caption(results),

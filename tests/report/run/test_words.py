@@ -27,7 +27,7 @@ def test_report_says_what_a_reader_must_know():
         "of `final` on test videos in epoch 3, 25.0%.](learning_curves.png)",
         "![ROC curve: AUC 50.0 [0.0, 100.0]%",
         "Confusion: of the posed, 1 are called posed and 1 are called spontaneous; of the spontaneous, 1 are called "
-        "posed and 0 are called spontaneous.](discrimination.png)",
+        "posed and 0 are called spontaneous.](roc.png)",
         '"epochs": 3',
     ):
         assert part in content

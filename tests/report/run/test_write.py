@@ -11,7 +11,7 @@ from dfuse_jax.evaluate.results import compute_results, predictions_csv
 from dfuse_jax.report import run
 from dfuse_jax.report.run import words
 
-PICTURES = ["learning_curves.png", "calibration.png", "discrimination.png"]
+PICTURES = ["learning_curves.png", "calibration.png", "roc.png"]
 NAMES = ["predictions.csv", *PICTURES, "report.md", "report.html", "model_card.md", "results.json"]
 
 

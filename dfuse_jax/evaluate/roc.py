@@ -34,7 +34,7 @@ class Curve(NamedTuple):
     high: Float[np.ndarray, " points"]
 
 
-def roc(pooled: Pooled, *, seed: int = 0, level: float = metrics.LEVEL) -> Curve | None:
+def average(pooled: Pooled, *, seed: int = 0, level: float = metrics.LEVEL) -> Curve | None:
     """Returns the pooled ROC curve; None where a class is missing or a probability is nan.
 
     The band is that of the percentiles over resampled subjects, for each point by itself; nan for a single subject.

@@ -14,7 +14,7 @@ from dfuse_jax.report.formatting import CONFIDENCE, interval
 Points = Float[np.ndarray, " points"]
 
 
-def draw_discrimination(
+def draw_roc(
     path: str | os.PathLike,
     results: Mapping,
     auc: Mapping,
@@ -32,13 +32,13 @@ def draw_discrimination(
         title: of the figure.
     """
     figure = plotting.new_figure(4.7)
-    roc, confusion = figure.subplots(1, 2, width_ratios=(1, 1))
-    _draw_roc(roc, results["roc"], auc, folds)
+    curves, confusion = figure.subplots(1, 2)
+    _draw_curves(curves, results["roc"], auc, folds)
     _draw_confusion(confusion, results["confusion"])
     plotting.save(path, figure, title)
 
 
-def _draw_roc(axis: Axes, curve: Mapping | None, auc: Mapping, folds: Sequence[tuple[Points, Points]]) -> None:
+def _draw_curves(axis: Axes, curve: Mapping | None, auc: Mapping, folds: Sequence[tuple[Points, Points]]) -> None:
     axis.plot((0, 1), (0, 1), color=GREY, linewidth=0.8, linestyle="--")
     for number, (false, true) in enumerate(folds):
         label = f"folds of all runs ({len(folds)})" if number == 0 else None
