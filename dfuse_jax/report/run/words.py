@@ -212,9 +212,12 @@ def picture_of_roc(results: Mapping, auc: Mapping) -> str:
     curve = "undefined, for a class is missing"
     if results["roc"]:
         false, true = results["roc"]["false_positive_rate"], results["roc"]["true_positive_rate"]
-        points = {min(range(len(false)), key=lambda i: abs(false[i] - rate)) for rate in (0.1, 0.25, 0.5)}
-        rates = ", ".join(f"{percent(true[i])}% where {percent(false[i])}%" for i in sorted(points))
-        curve = f"AUC {interval(auc)}%, spontaneous smiles called so {rates} of the posed ones are called spontaneous"
+        points = sorted({min(range(len(false)), key=lambda i: abs(false[i] - rate)) for rate in (0.1, 0.25, 0.5)})
+        recognised, mistaken = (", ".join(percent(rates[i]) for i in points) for rates in (true, false))
+        curve = (
+            f"AUC {interval(auc)}%, {recognised}% of the spontaneous smiles are recognised where {mistaken}% of the "
+            "posed ones are called spontaneous"
+        )
     called = "; ".join(
         f"of the {name}, " + " and ".join(f"{number} are called {called}" for called, number in row.items())
         for name, row in results["confusion"].items()
