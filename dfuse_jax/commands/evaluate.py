@@ -56,5 +56,5 @@ def evaluate(checkpoint: str, data: str, source: str, out: pathlib.Path, *, drop
         drop_known=drop_known,
         data_directory=data,
     )
-    print(transfer.markdown(evaluation))
+    print(transfer.console(evaluation))
     print(f"Report: {out / 'report.html'}")

@@ -19,9 +19,9 @@ def markdown(rows: Sequence[Mapping], *, subjects_known: bool) -> list[str]:
         return ["The data tell of no subgroups: all videos are alike in what is known of them."]
     whom = "subjects, with all their videos" if subjects_known else "videos, for the subjects are unknown"
     lines = [
-        f"Percent, pooled over folds and averaged over the runs, [{CONFIDENCE} interval by bootstrap (BCa) over the "
-        f"{whom}]. Where intervals overlap, these videos do not show that a group is treated otherwise; nor do they "
-        "show that it is not.",
+        f"Percent [{CONFIDENCE} interval by bootstrap (BCa) over the group's {whom}]. Where intervals overlap, these "
+        "videos do not show that a group is treated otherwise; nor do they show that it is not. Of many groups some "
+        "differ by chance.",
     ]
     if any(row["scores"] is None for row in rows):
         lines.append(

@@ -48,6 +48,11 @@ def markdown(evaluation: Mapping) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def console(evaluation: Mapping) -> str:
+    """Returns the same for a terminal, which shows no pictures."""
+    return "\n\n".join(part for part in markdown(evaluation).split("\n\n") if not part.startswith("!["))
+
+
 def remarks(evaluation: Mapping) -> list[str]:
     """Returns what a reader must know of the table."""
     data = evaluation["data"]

@@ -53,7 +53,7 @@ def test_a_card_has_the_numbers_of_subgroups():
     results["subgroups"] = [{"property": "age", "group": "18 to 29", "videos": 9, "subjects": 7, "scores": scores}]
     text = card.markdown(results, [(1, 1)])
     assert "| age | 18 to 29 | 9 | 7 | 75.0 [50.0, 100.0] | - |" in text
-    assert "over the videos, for the subjects are unknown" in text and "withheld" not in text
+    assert "over the group's videos, for the subjects are unknown" in text and "withheld" not in text
 
 
 def test_a_card_of_a_run_before_there_were_subgroups():
