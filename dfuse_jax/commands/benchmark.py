@@ -23,10 +23,16 @@ def main() -> None:
         "Folder of the results; the same command on the same folder goes on where it stopped, and other fusions or "
         "systems may be added to it. Default: one of its own for every recipe, under results/.",
     )
-    cli.run(lambda argv: compare_variants(argv[1:], config.value, workdir.value), processes=True)
+    tensorboard = cli.define_tensorboard()
+    cli.run(
+        lambda argv: compare_variants(argv[1:], config.value, workdir.value, tensorboard=tensorboard.value),
+        processes=True,
+    )
 
 
-def compare_variants(arguments: Sequence[str], config: Any, workdir: str | None) -> None:
+def compare_variants(
+    arguments: Sequence[str], config: Any, workdir: str | None, *, tensorboard: bool | None = None
+) -> None:
     """Runs what is not done yet, and writes the table."""
     if arguments:
         raise UserError(
@@ -43,6 +49,6 @@ def compare_variants(arguments: Sequence[str], config: Any, workdir: str | None)
 
     directory = pathlib.Path(workdir or workdirs.default(config.name, compare.shared_config(config)))
     messages.say(f"{config.name}: {recipe.note(config)}")
-    table = compare.compare(config, directory)
+    table = compare.compare(config, directory, tensorboard=tensorboard)
     messages.say(words.console(table))
-    messages.say(f"Results: {directory}/benchmark.md")
+    messages.say(f"Report: {directory}/report.html")

@@ -24,10 +24,16 @@ def main() -> None:
         "Folder of the results; the same command on the same folder goes on where it stopped. Default: one of its own "
         "for every config, under results/.",
     )
-    cli.run(lambda argv: cross_validate(argv[1:], config.value, workdir.value), processes=True)
+    tensorboard = cli.define_tensorboard()
+    cli.run(
+        lambda argv: cross_validate(argv[1:], config.value, workdir.value, tensorboard=tensorboard.value),
+        processes=True,
+    )
 
 
-def cross_validate(arguments: Sequence[str], config: Any, workdir: str | None) -> None:
+def cross_validate(
+    arguments: Sequence[str], config: Any, workdir: str | None, *, tensorboard: bool | None = None
+) -> None:
     """Trains, tests, reports."""
     if arguments:
         raise UserError(f"{arguments[0]!r} is not a flag; recipes are given as --config hadamard:uva_nemo.")
@@ -39,9 +45,9 @@ def cross_validate(arguments: Sequence[str], config: Any, workdir: str | None) -
 
     directory = pathlib.Path(workdir or workdirs.default(config.name, config.to_dict()))
     messages.say(f"{config.name}: {recipe.note(config)}")
-    results = crossval.cross_validate(config, directory)
+    results = crossval.cross_validate(config, directory, tensorboard=tensorboard)
     if results is None:
-        messages.say(f"This run is finished: {directory}/report.md. Another --workdir starts afresh.")
+        messages.say(f"This run is finished: {directory}/report.html. Another --workdir starts afresh.")
         return
     messages.say(report.console(results))
-    messages.say(f"Results: {directory}/")
+    messages.say(f"Report: {directory}/report.html")

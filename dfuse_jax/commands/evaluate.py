@@ -48,7 +48,13 @@ def evaluate(checkpoint: str, data: str, source: str, out: pathlib.Path, *, drop
         print(note)
     run = checkpoint if pathlib.Path(checkpoint).is_dir() else None
     evaluation = evaluate.evaluate(
-        trained, dataset.samples, out, source=pathlib.Path(data).name, run=run, drop_known=drop_known
+        trained,
+        dataset.samples,
+        out,
+        source=pathlib.Path(data).name,
+        run=run,
+        drop_known=drop_known,
+        data_directory=data,
     )
-    print(transfer.markdown(evaluation))
-    print(f"Report: {out / 'evaluation.md'}")
+    print(transfer.console(evaluation))
+    print(f"Report: {out / 'report.html'}")

@@ -39,12 +39,14 @@ CORE = (
     "matplotlib",
     "pillow",
     "tqdm",
+    "markdown-it-py",
 )
 EXTRAS = {
     "extract": ("mediapipe", "av"),
     "tfds": ("tensorflow-datasets", "tensorflow-metadata", "importlib_resources", "array_record"),
     "ray": ("mediapipe", "av", "ray"),
     "analyse": ("mediapipe", "av", "pandas", "pyarrow", "pympi-ling"),
+    "tensorboard": ("tensorboardX",),
     "baseline": ("torch",),
     "gpu": ("jax-cuda12-plugin",),
 }

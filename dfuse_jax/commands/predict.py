@@ -89,7 +89,7 @@ def export(runs: Sequence[str], checkpoint: str | None, path: str, *, model: str
         raise _not_a_model(model)
 
     from dfuse_jax.experiments.predict import load
-    from dfuse_jax.report.card import describe
+    from dfuse_jax.report.run.card import describe
 
     run, fold = numbers
     exported = load(given[0]).export(path, run=run, fold=fold)

@@ -66,6 +66,7 @@ class Outcome:
         config: nested and JSON-able.
         chooses_threshold: whether validation videos choose the threshold of `validated`, beside its epoch.
         relabelled: the same after training on permuted labels, of one run with validation shares each.
+        groups: {property: the group of each video by it}, such as {"sex": ["female", ...]}.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Outcome:
     config: Mapping
     chooses_threshold: bool = False
     relabelled: Sequence[Outcome] = ()
+    groups: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def epochs(self) -> int:

@@ -63,18 +63,27 @@ def pool(outcome: Outcome, folds: Sequence[FoldPredictions]) -> Pooled:
     Raises:
         ValueError: there are no predictions.
     """
-    if not folds:
-        raise ValueError("there are no predictions to pool.")
+    videos = tested_videos(folds)
     runs = sorted({fold.replica.run for fold in folds})
     probabilities = np.full((len(runs), len(outcome.labels)), np.nan)
-    tested = np.zeros(probabilities.shape, bool)
     for fold in folds:
-        run = runs.index(fold.replica.run)
-        probabilities[run, fold.replica.test] = fold.probabilities
-        tested[run, fold.replica.test] = True
-    (videos,) = np.nonzero(tested.all(axis=0))
+        probabilities[runs.index(fold.replica.run), fold.replica.test] = fold.probabilities
     _, subjects = np.unique(np.asarray(outcome.subjects)[videos], return_inverse=True)
     return Pooled(outcome.labels[videos], subjects, probabilities[:, videos])
+
+
+def tested_videos(folds: Sequence[FoldPredictions]) -> Int[np.ndarray, " videos"]:
+    """Returns the sorted indices of the videos that are tested in every run.
+
+    Raises:
+        ValueError: there are no predictions.
+    """
+    if not folds:
+        raise ValueError("there are no predictions to pool.")
+    of_run: dict[int, set[int]] = {}
+    for fold in folds:
+        of_run.setdefault(fold.replica.run, set()).update(fold.replica.test.tolist())
+    return np.array(sorted(set.intersection(*of_run.values())), int)
 
 
 def bootstrap(pooled: Pooled, *, seed: int = 0, level: float = metrics.LEVEL) -> dict[str, Interval]:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dfuse_jax.constants import VERSION
-from dfuse_jax.evaluate import calibration, metrics, resampling
+from dfuse_jax.evaluate import calibration, metrics, resampling, roc, subgroups
 from dfuse_jax.evaluate.outcome import FoldPredictions, Outcome, predictions_by_protocol
 from dfuse_jax.evaluate.retraining import retraining
 from dfuse_jax.runtime import formats
@@ -40,8 +40,9 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
         `format`, `name`, `note`, `versions`, `environment`, `config`, `data`; `epochs`, `runs` and `folds` (numbers);
         `headline` (the protocol that counts); `protocols`, each with its `folds` (a row for each run and fold),
         `summary` (of each metric: mean, low, high, defined) and `pooled` (of each metric: value, low, high, by
-        resampling subjects); `majority` likewise; `permutation` (its `retrained` is None without retraining) and
-        `calibration` of the headline; `seconds` and `speed`.
+        resampling subjects); `majority` likewise; `permutation` (its `retrained` is None without retraining),
+        `calibration`, `roc`, `confusion` and `subgroups` of the headline; `losses` (training, of the first and the
+        last epoch, averaged over all models); `seconds` and `speed`. `schema.read("results")` describes every field.
     """
     predictions = predictions_by_protocol(outcome)
     protocols = {protocol: _protocol(outcome, folds) for protocol, folds in predictions.items()}
@@ -51,6 +52,8 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
     majority = [_majority(outcome.labels, replica) for replica in full_folds]
     # Without validation shares no epoch can be chosen fairly, so the last one counts.
     headline = "validated" if predictions["validated"] else "final"
+    pooled = resampling.pool(outcome, predictions[headline])
+    curve = roc.average(pooled)
     return as_json(
         {
             "format": FORMAT,
@@ -68,6 +71,12 @@ def compute_results(outcome: Outcome) -> dict[str, Any]:
             "majority": {"folds": majority, "summary": {"accuracy": _summary(majority, "accuracy")}},
             "permutation": _permutation(outcome, predictions[headline]),
             "calibration": _calibration(outcome.labels, predictions[headline]),
+            "roc": None if curve is None else curve._asdict(),
+            "confusion": roc.confusion(pooled, CLASSES),
+            "subgroups": subgroups.compute(
+                pooled, outcome.groups, resampling.tested_videos(predictions[headline]).tolist()
+            ),
+            "losses": _losses(outcome),
             "seconds": outcome.seconds,
             "speed": speed(outcome),
         }
@@ -199,6 +208,10 @@ def _data(outcome: Outcome, full_folds: Sequence["Replica"]) -> dict[str, Any]:
         "fps": [min(outcome.fps), max(outcome.fps)],
         "image_sizes": [min(outcome.image_sizes, key=math.prod), max(outcome.image_sizes, key=math.prod)],
     }
+
+
+def _losses(outcome: Outcome) -> dict[str, float]:
+    return {"first": float(np.mean(outcome.losses[0])), "last": float(np.mean(outcome.losses[-1]))}
 
 
 def speed(outcome: Outcome) -> dict[str, float | None]:

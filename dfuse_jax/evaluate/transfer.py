@@ -1,12 +1,12 @@
 """The numbers of trained models on videos that had no part in their cross-validation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from dfuse_jax.evaluate import calibration, metrics, resampling
+from dfuse_jax.evaluate import calibration, metrics, resampling, roc, subgroups
 from dfuse_jax.evaluate.resampling import Pooled
 from dfuse_jax.evaluate.results import CLASSES, as_json
 
@@ -30,7 +30,10 @@ class Videos(NamedTuple):
 
 
 def compute(
-    videos: Videos, probabilities: Float[np.ndarray, "models videos"], training: Videos | None
+    videos: Videos,
+    probabilities: Float[np.ndarray, "models videos"],
+    training: Videos | None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Returns what evaluation.json holds of the numbers, in JSON's own types.
 
@@ -38,11 +41,13 @@ def compute(
         videos: new ones.
         probabilities: of spontaneous, by each model.
         training: those of the models' cross-validation; None unknown.
+        groups: {property: the group of each video by it}.
 
     Returns:
         `data`; `scores` of the models' mean (`mean`), of a model on average (`each`) and, where the training videos are
         known, of `length_only`, with intervals by bootstrap over subjects; `majority`: the accuracy of always
-        predicting the training videos' majority class; `permutation` and `calibration` of the models' mean.
+        predicting the training videos' majority class; `permutation`, `calibration`, `roc`, `confusion` and
+        `subgroups` of the models' mean. `schema.read("evaluation")` describes every field.
     """
     known = all(subject is not None for subject in videos.subjects)
     named = [subject if known else name for subject, name in zip(videos.subjects, videos.names, strict=True)]
@@ -52,6 +57,7 @@ def compute(
         "mean": Pooled(videos.labels, subjects, mean[None]),
         "each": Pooled(videos.labels, subjects, probabilities.astype(float)),
     }
+    curve = roc.average(pooled["mean"])
     majority = None
     if training is not None:
         by_length = _length_only(training, videos)
@@ -78,6 +84,9 @@ def compute(
                 "temperature": None,
                 "cooled": None,
             },
+            "roc": None if curve is None else curve._asdict(),
+            "confusion": roc.confusion(pooled["mean"], CLASSES),
+            "subgroups": subgroups.compute(pooled["mean"], groups or {}, range(len(videos.labels))),
         }
     )
 

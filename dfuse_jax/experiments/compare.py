@@ -79,7 +79,7 @@ def describe(config: Config, name: str, kind: str) -> dict:
     return {"equations": fusion.equations, "sees_encoder": fusion.sees_encoder, **parameters}
 
 
-def compare(config: Config, directory: pathlib.Path) -> dict:
+def compare(config: Config, directory: pathlib.Path, *, tensorboard: bool | None = None) -> dict:
     """Cross-validates every chosen fusion or system that is not done yet, and writes the table anew after each.
 
     Of several processes all train, each sees `directory`, and the first alone writes reports.
@@ -87,6 +87,7 @@ def compare(config: Config, directory: pathlib.Path) -> dict:
     Args:
         config: a recipe with `fusions`, or with `systems` and their `recipes`.
         directory: holds the table and a folder for each variant; what lies there from an earlier call is not run again.
+        tensorboard: whether to write events for TensorBoard; None: if what writes them is installed.
 
     Returns:
         What benchmark.json holds: the chosen variants, in their order.
@@ -101,7 +102,9 @@ def compare(config: Config, directory: pathlib.Path) -> dict:
         messages.agree("config", workdir.flatten(config.to_dict()))
         with workdir.locked(directory):
             messages.by_first(workdir.compare, directory / "config.json", shared_config(config), "config")
-            return _Comparison(noun(config), variants, facts, shared_config(config), directory).run()
+            return _Comparison(noun(config), variants, facts, shared_config(config), directory).run(
+                tensorboard=tensorboard
+            )
 
 
 class _Comparison:
@@ -117,16 +120,16 @@ class _Comparison:
         self.directory = directory
         self.results: dict[str, dict] = messages.by_first(self._finished)
 
-    def run(self) -> dict:
+    def run(self, *, tensorboard: bool | None) -> dict:
         """Runs what is not done yet; returns the table."""
         if self.results:
             messages.say(f"Finished already: {', '.join(self.results)}.")
         remaining = [name for name in self.variants if name not in self.results]
         if remaining:
-            self._run(remaining)
+            self._run(remaining, tensorboard=tensorboard)
         return messages.by_first(self._write)
 
-    def _run(self, remaining: Sequence[str]) -> None:
+    def _run(self, remaining: Sequence[str], *, tensorboard: bool | None) -> None:
         begin = time.perf_counter()
         first = self.variants[remaining[0]]
         data = crossval.read_data(first)
@@ -138,7 +141,9 @@ class _Comparison:
         for number, name in enumerate(remaining, 1):
             summary = FUSIONS[name].summary if fusions else self.facts[name]["title"]
             messages.say(f"[{number}/{len(remaining)}] {name}: {summary}")
-            results = crossval.cross_validate(self.variants[name], self.directory / name, data, inputs)
+            results = crossval.cross_validate(
+                self.variants[name], self.directory / name, data, inputs, tensorboard=tensorboard
+            )
             if results is not None:  # it was not finished when this comparison began
                 self.results[name] = results
             jax.clear_caches()  # what is compiled for one variant serves no other

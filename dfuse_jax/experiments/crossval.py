@@ -13,11 +13,12 @@ import jax
 import numpy as np
 
 from dfuse_jax import systems
-from dfuse_jax.data import dataset, folds, load
+from dfuse_jax.data import dataset, folds, load, subgroups
 from dfuse_jax.data.folds import Fold
 from dfuse_jax.data.mirror import mirror
 from dfuse_jax.evaluate.outcome import Environment, Outcome
-from dfuse_jax.experiments import permutations, recipe, workdir
+from dfuse_jax.experiments import events, permutations, recipe, workdir
+from dfuse_jax.experiments.events import Events
 from dfuse_jax.experiments.permutations import Relabelled
 from dfuse_jax.experiments.progress import ProgressBar
 from dfuse_jax.experiments.recipe import Config
@@ -27,7 +28,7 @@ from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import System, checks
-from dfuse_jax.train import History, Inputs, Replica
+from dfuse_jax.train import History, Inputs, Progress, Replica
 
 FITTED = "checkpoints"  # where in a run's folder the system leaves what it learns
 
@@ -68,7 +69,12 @@ def read_data(config: Config) -> Data:
 
 
 def cross_validate(
-    config: Config, directory: pathlib.Path, data: Data | None = None, inputs: Inputs | None = None
+    config: Config,
+    directory: pathlib.Path,
+    data: Data | None = None,
+    inputs: Inputs | None = None,
+    *,
+    tensorboard: bool | None = None,
 ) -> dict | None:
     """Fits and tests every fold, and writes the report into `directory`; goes on where an earlier call stopped.
 
@@ -79,19 +85,23 @@ def cross_validate(
         directory: made if it is not there.
         data: `read_data(config)`, if that is known already.
         inputs: `read_inputs` of these data, if that is known already.
+        tensorboard: whether to write events for TensorBoard; None: if what writes them is installed.
 
     Returns:
-        What results.json holds; None if the run was finished already.
+        What results.json holds; None if the run was finished already. A finished run whose report lacks a file is
+        reported anew, from its checkpoints.
 
     Raises:
-        UserError: bad config, bad data, a folder of another run, or processes that differ in these.
+        UserError: bad config, bad data, a folder of another run, processes that differ in these, or events are to be
+            written and what writes them is not installed.
     """
     recipe.check(config)
     system = systems.build(config)
+    tensorboard = events.are_written(tensorboard)
     content = config.to_dict()
     messages.agree("config", workdir.flatten(content))
     with workdir.locked(directory):
-        if messages.by_first(is_finished, directory, content):
+        if messages.by_first(is_finished, directory, content, report.FILES):
             return None
         begin = time.perf_counter()
         data = read_data(config) if data is None else data
@@ -99,7 +109,7 @@ def cross_validate(
         messages.by_first(claim, directory, content, data.fingerprint)  # only now: the config led to data
         messages.by_first(folds.save, directory / "folds", data.samples, data.folds)
         inputs = read_inputs(system, data, config) if inputs is None else inputs
-        outcome = fit_folds(config, directory, system, data, inputs, begin)
+        outcome = fit_folds(config, directory, system, data, inputs, begin, tensorboard=tensorboard)
         return messages.by_first(report.write, directory, outcome)
 
 
@@ -142,10 +152,10 @@ def shuffled(inputs: Inputs, what: str, seed: int, copies: int = 1) -> Inputs:
     return inputs
 
 
-def is_finished(directory: pathlib.Path, config: Mapping) -> bool:
-    """Returns whether the folder holds results; raises UserError if they are those of another config."""
+def is_finished(directory: pathlib.Path, config: Mapping, files: Sequence[str] = ("results.json",)) -> bool:
+    """Returns whether the folder holds these files; raises UserError if they are those of another config."""
     workdir.compare(directory / "config.json", config, "config")
-    return (directory / "results.json").exists()
+    return all((directory / name).exists() for name in files)
 
 
 def check_batch(config: Config, folds: Sequence[Fold]) -> None:
@@ -163,7 +173,14 @@ def check_batch(config: Config, folds: Sequence[Fold]) -> None:
 
 
 def fit_folds(
-    config: Config, directory: pathlib.Path, system: System, data: Data, inputs: Inputs, begin: float
+    config: Config,
+    directory: pathlib.Path,
+    system: System,
+    data: Data,
+    inputs: Inputs,
+    begin: float,
+    *,
+    tensorboard: bool = False,
 ) -> Outcome:
     """Fits and tests all replicas of all folds; goes on where an earlier call stopped.
 
@@ -174,6 +191,7 @@ def fit_folds(
         data: samples and folds.
         inputs: `read_inputs` of these data.
         begin: the time at which the run began, by `time.perf_counter`.
+        tensorboard: whether to write events for TensorBoard; not of retrainings under permuted labels.
 
     Returns:
         What they gave.
@@ -202,8 +220,15 @@ def fit_folds(
         replicas = [permutations.with_labels(replica, labels) for replica in replicas]
     everything = [*replicas, *(replica for permuted in relabelled for replica in permuted.replicas)]
     trained = [with_mirrored(replica, videos) if len(inputs.label) > videos else replica for replica in everything]
+    written = Events(directory, replicas, labels) if tensorboard and messages.first() else None
     with contextlib.closing(ProgressBar(everything, labels)) as bar:
-        history = system.fit(inputs, trained, directory / FITTED, on_epoch=bar)
+
+        def report_epoch(progress: Progress) -> None:
+            bar(progress)
+            if written is not None:
+                written(progress)
+
+        history = system.fit(inputs, trained, directory / FITTED, on_epoch=report_epoch)
     steps, clips = system.epoch_work(trained)
     outcome = Outcome(
         name=config.name,
@@ -224,6 +249,7 @@ def fit_folds(
         clips=clips,
         environment=_environment(config, jax.local_devices()),
         chooses_threshold=checks.is_on(config, "threshold"),
+        groups=subgroups.assign(data.samples, config.data.get("dir", "")),
         config=json.loads(json.dumps(config.to_dict())),
     )
     return dataclasses.replace(outcome, relabelled=_relabelled(outcome, relabelled, history))

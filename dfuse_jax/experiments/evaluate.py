@@ -9,18 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from dfuse_jax.data import subgroups
 from dfuse_jax.evaluate import transfer
 from dfuse_jax.evaluate.transfer import Videos
 from dfuse_jax.experiments.predict import Trained
 from dfuse_jax.report import transfer as report
 from dfuse_jax.report.files import write_json, write_text
+from dfuse_jax.report.page import write_page
 from dfuse_jax.report.run.calibration import draw_calibration
+from dfuse_jax.report.run.roc import draw_roc
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 
 COLUMNS = ("subject", "video", "frames", "label", "probability", "low", "high")
 BATCH = 64  # videos at once: it bounds the memory
 MOST_NAMED = 5
+FILES = ("predictions.csv", "calibration.png", "roc.png", "evaluation.md", "report.html", "evaluation.json")
 
 
 def evaluate(
@@ -31,8 +35,9 @@ def evaluate(
     source: str,
     run: str | os.PathLike | None = None,
     drop_known: bool = False,
+    data_directory: str | os.PathLike = "",
 ) -> dict[str, Any]:
-    """Asks all models about labelled videos and writes evaluation.json, evaluation.md, predictions.csv and a picture.
+    """Asks all models about labelled videos and writes FILES.
 
     Args:
         trained: the models.
@@ -41,6 +46,7 @@ def evaluate(
         source: what the videos are called in the report.
         run: the folder of the models' run, which tells whom they were trained on; None: nobody knows.
         drop_known: whether to leave out videos of subjects that they were trained on, instead of refusing them.
+        data_directory: of the videos, where `data.subgroups` looks for a table of the subjects; empty: there is none.
 
     Returns:
         What evaluation.json holds.
@@ -72,13 +78,18 @@ def evaluate(
     batches = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
     predicted = [trained.system.predict(trained.fitted, trained.system.inputs(batch)) for batch in batches]
     probabilities = np.concatenate(predicted, axis=1)
-    evaluation = transfer.compute(videos, probabilities, training)
+    groups = subgroups.assign(samples, str(data_directory))
+    evaluation = transfer.compute(videos, probabilities, training, groups)
     evaluation |= {"name": trained.name, "note": trained.note, "source": source, "cautions": cautions}
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "predictions.csv", _predictions(videos, probabilities))
     draw_calibration(directory / "calibration.png", evaluation | {"headline": source})
-    write_text(directory / "evaluation.md", report.markdown(evaluation))
+    auc = evaluation["scores"]["mean"]["auc"]
+    draw_roc(directory / "roc.png", evaluation, auc, title=f"{trained.name}: {source}")
+    text = report.markdown(evaluation)
+    write_text(directory / "evaluation.md", text)
+    write_page(directory / "report.html", text)
     write_json(directory / "evaluation.json", evaluation)
     return evaluation
 

@@ -15,7 +15,7 @@ from dfuse_jax.experiments import model_file, recipe, workdir
 from dfuse_jax.experiments.crossval import FITTED
 from dfuse_jax.experiments.model_file import Contents
 from dfuse_jax.extract import flags
-from dfuse_jax.report import card
+from dfuse_jax.report.run import card
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
 from dfuse_jax.systems import Portable, System

@@ -1,5 +1,6 @@
 """How numbers, tables and environments are written in every report."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dfuse_jax.evaluate.metrics import LEVEL
@@ -40,6 +41,14 @@ def value_range(values: Sequence[int]) -> str:
         return "-"
     ends = sorted({min(values), max(values)})
     return "-".join(map(str, ends))
+
+
+def escape(text: str) -> str:
+    """Returns a text of the user's, such as a name, for Markdown: it stays in its line, and nothing in it is markup."""
+    text = re.sub(r"[\\`*\[\]<>|&~]", r"\\\g<0>", " ".join(text.split()))
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # within a word it is no markup
+    text = re.sub(r"^[#+=-]", r"\\\g<0>", text)  # these begin headings and lists
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", text)
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

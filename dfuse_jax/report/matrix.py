@@ -29,6 +29,7 @@ from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
     count,
+    escape,
     hardware,
     interval,
     markdown_list,
@@ -36,6 +37,7 @@ from dfuse_jax.report.formatting import (
     percent,
     value_range,
 )
+from dfuse_jax.report.page import write_page
 
 HEADLINE = "validated"
 REACHED = "†"  # marks a cell in which a control reaches the model's interval
@@ -48,7 +50,7 @@ DARK = 0.8  # from here on text is white
 
 
 def write(directory: str | os.PathLike, results: Mapping, outcome: Outcome, design: Design) -> None:
-    """Writes predictions.csv, the picture, report.md and, last, results.json, which marks a finished run.
+    """Writes predictions.csv, the picture, report.md, report.html and, last, results.json: it marks a finished run.
 
     Args:
         directory: that exists.
@@ -60,7 +62,9 @@ def write(directory: str | os.PathLike, results: Mapping, outcome: Outcome, desi
     (directory / "results.json").unlink(missing_ok=True)
     write_text(directory / "predictions.csv", matrix.predictions_csv(outcome, design))
     draw(directory / "matrix.png", results)
-    write_text(directory / "report.md", markdown(results))
+    text = markdown(results)
+    write_text(directory / "report.md", text)
+    write_page(directory / "report.html", text)
     write_json(directory / "results.json", results)
 
 
@@ -137,38 +141,43 @@ def reached(results: Mapping, protocol: str, metric: str, row: int, column: int)
 
 def markdown(results: Mapping) -> str:
     """Returns report.md. It holds nothing that changes when the same run is repeated."""
-    head = ("trained on \\ tested on", *results["columns"])
+    head = ("trained on \\ tested on", *map(escape, results["columns"]))
     parts = [
-        f"# {results['name']}",
-        results["note"],
+        f"# {escape(results['name'])}",
+        escape(results["note"]),
         f"**{_headline(results)}**",
         f"Percent [{CONFIDENCE} interval by bootstrap (BCa) over the subjects of the tested database]. Accuracy of "
         f"`{HEADLINE}`:",
-        markdown_table(head, table(results, HEADLINE, "accuracy", marked=True)),
+        markdown_table(head, _escaped(table(results, HEADLINE, "accuracy", marked=True))),
         f"AUC of `{HEADLINE}`:",
-        markdown_table(head, table(results, HEADLINE, "auc", marked=True)),
+        markdown_table(head, _escaped(table(results, HEADLINE, "auc", marked=True))),
         markdown_list(remarks(results)),
-        "![Accuracy and AUC by training and test database, with two controls](matrix.png)",
+        "![Accuracy and AUC by training and test database, with two controls; the tables hold the numbers](matrix.png)",
         "## Controls",
     ]
     for control in CONTROLS:
-        parts += [f"Accuracy of `{control}`:", markdown_table(head, table(results, control, "accuracy"))]
+        parts += [f"Accuracy of `{control}`:", markdown_table(head, _escaped(table(results, control, "accuracy")))]
     parts += [
         "## Other scores",
         f"Balanced accuracy of `{HEADLINE}`:",
-        markdown_table(head, table(results, HEADLINE, "balanced_accuracy")),
+        markdown_table(head, _escaped(table(results, HEADLINE, "balanced_accuracy"))),
         "Accuracy of `final`:",
-        markdown_table(head, table(results, "final", "accuracy")),
+        markdown_table(head, _escaped(table(results, "final", "accuracy"))),
         "## Databases",
         markdown_table(
             ("database", "videos", "subjects", "posed, spontaneous", "frames a second", "median seconds", "image"),
-            [_database_row(database) for database in results["data"]],
+            _escaped([_database_row(database) for database in results["data"]]),
         ),
         markdown_list([*results["left_out"], *facts(results)]),
         "## Configuration",
         "```json\n" + json.dumps(results["config"], indent=2) + "\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _escaped(rows: Sequence[list[str]]) -> list[list[str]]:
+    """Returns rows whose names, which stand in front, are escaped for Markdown."""
+    return [[escape(row[0]), *row[1:]] for row in rows]
 
 
 def _headline(results: Mapping) -> str:

@@ -3,16 +3,23 @@
 from collections.abc import Mapping
 
 from dfuse_jax.evaluate.metrics import METRICS
+from dfuse_jax.report import subgroups
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
     count,
+    escape,
     interval,
     markdown_list,
     markdown_table,
     percent,
 )
-from dfuse_jax.report.run.words import describe_calibration, describe_permutation
+from dfuse_jax.report.run.words import (
+    describe_calibration,
+    describe_permutation,
+    picture_of_calibration,
+    picture_of_roc,
+)
 
 
 def markdown(evaluation: Mapping) -> str:
@@ -27,14 +34,23 @@ def markdown(evaluation: Mapping) -> str:
         [name, *(interval(scores[key][metric]) for metric in METRICS)] for key, name in names.items() if key in scores
     ]
     parts = [
-        f"# {evaluation['name']} on {evaluation['source']}",
-        evaluation["note"],
+        f"# {escape(evaluation['name'])} on {escape(evaluation['source'])}",
+        escape(evaluation["note"]),
         f"Percent [{CONFIDENCE} interval by bootstrap (BCa) over {_resampled(evaluation['data'])}]:",
         markdown_table(("predictions", *METRIC_NAMES.values()), rows),
         markdown_list(remarks(evaluation)),
-        "![Reliability of the probabilities, and accuracy with abstention](calibration.png)",
+        picture_of_calibration(evaluation["calibration"]),
+        picture_of_roc(evaluation, scores["mean"]["auc"]),
     ]
+    if evaluation["subgroups"]:
+        known = evaluation["data"]["subjects"] is not None
+        parts += ["## Subgroups", *subgroups.markdown(evaluation["subgroups"], subjects_known=known)]
     return "\n\n".join(parts) + "\n"
+
+
+def console(evaluation: Mapping) -> str:
+    """Returns the same for a terminal, which shows no pictures."""
+    return "\n\n".join(part for part in markdown(evaluation).split("\n\n") if not part.startswith("!["))
 
 
 def remarks(evaluation: Mapping) -> list[str]:

@@ -26,6 +26,7 @@ __all__ = [
     "define_config",
     "define_fps",
     "define_pixel_aspect",
+    "define_tensorboard",
     "define_workers",
     "run",
 ]
@@ -104,6 +105,15 @@ def define_chips() -> flags.FlagHolder:
     """Defines --chips."""
     return flags.DEFINE_bool(
         "chips", False, "Store aligned 128x128 pictures of the face too, for systems that see pixels."
+    )
+
+
+def define_tensorboard() -> flags.FlagHolder:
+    """Defines --tensorboard: True, False, or None where nobody says."""
+    return flags.DEFINE_bool(
+        "tensorboard",
+        None,
+        "Write loss and accuracy of every epoch for TensorBoard. Default: where tensorboardX is installed.",
     )
 
 

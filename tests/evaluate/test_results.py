@@ -124,7 +124,13 @@ def test_shared_subjects_are_counted_where_subjects_are_known():
 def test_results_describe_data_and_config_in_jsons_own_types():
     computed = compute_results(outcome())
     assert json.loads(json.dumps(computed, allow_nan=False)) == computed
-    assert computed["config"] == {"epochs": 3, "rates": [5e-4, None]}
+    assert computed["config"] == {
+        "system": "dfusesmilenet",
+        "data": {"source": "folder"},
+        "model": {"fusion": "film"},
+        "epochs": 3,
+        "rates": [5e-4, None],
+    }
     assert computed["data"] == {
         "videos": 6,
         "subjects": 6,

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import time
 
+import jsonschema
 import numpy as np
 import pytest
 from scripts import ROOT, TINY, TOY, command, environment, launch, refused
+
+from dfuse_jax.evaluate import schema
+from dfuse_jax.report import run as report
 
 
 def rows(directory):
@@ -23,8 +27,10 @@ def test_a_run_says_what_it_is_and_where_its_results_are(finished):
     for word in ("validated", "final", "peeked", "length_only"):
         assert word in done.stdout
     assert "loss" in done.stderr and "validation" in done.stderr and "4/4" in done.stderr  # the progress bar
-    for name in ("results.json", "predictions.csv", "report.md", "learning_curves.png"):
+    for name in report.FILES:
         assert (directory / name).stat().st_size > 500
+    results = json.loads((directory / "results.json").read_text())
+    jsonschema.Draft202012Validator(schema.read("results")).validate(results)
 
 
 def test_every_video_is_tested_once_by_every_protocol_and_run(finished):

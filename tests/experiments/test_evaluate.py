@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 import toys
@@ -13,8 +14,10 @@ from sklearn.metrics import roc_auc_score
 from dfuse_jax import samples
 from dfuse_jax.commands import evaluate as command
 from dfuse_jax.data import synthetic
+from dfuse_jax.evaluate import schema
 from dfuse_jax.experiments import crossval, predict
-from dfuse_jax.experiments.evaluate import evaluate
+from dfuse_jax.experiments.evaluate import FILES, evaluate
+from dfuse_jax.report import run as report
 from dfuse_jax.runtime.errors import UserError
 
 NEW = [
@@ -51,10 +54,39 @@ def test_new_videos_are_judged_as_predict_judges_them(run, trained, tmp_path):
     np.testing.assert_allclose(scores["accuracy"]["value"], np.mean((mean >= 0.5) == labels))
     np.testing.assert_allclose(scores["auc"]["value"], roc_auc_score(labels, mean))
     assert json.loads((tmp_path / "evaluation.json").read_text()) == evaluation
-    report = (tmp_path / "evaluation.md").read_text()
-    assert "12 videos of 4 subjects: 6 posed, 6 spontaneous" in report
-    assert trained.note in report
+    text = (tmp_path / "evaluation.md").read_text()
+    assert "12 videos of 4 subjects: 6 posed, 6 spontaneous" in text
+    assert trained.note in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
     assert (tmp_path / "calibration.png").stat().st_size > 1000
+    jsonschema.Draft202012Validator(schema.read("evaluation")).validate(evaluation)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "12 videos of 4 subjects: 6 posed, 6 spontaneous" in page and page.count("data:image/png;base64,") == 2
+
+
+def test_a_report_that_lacks_a_file_is_written_again_from_the_checkpoints(run):
+    recipe = toys.recipe("pixels", epochs=2)
+    assert crossval.cross_validate(recipe, run) is None
+    before = {name: (run / name).read_bytes() for name in report.FILES[:-1]}  # results.json holds durations
+    trained = {path: path.stat().st_mtime_ns for path in (run / "checkpoints").rglob("*")}
+    (run / "report.html").unlink()
+    assert crossval.cross_validate(recipe, run) is not None
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert {path: path.stat().st_mtime_ns for path in trained} == trained
+    assert crossval.cross_validate(recipe, run) is None
+
+
+def test_groups_of_subjects_are_read_beside_the_data(run, trained, tmp_path):
+    subjects = sorted({smile.subject for smile in NEW})
+    (tmp_path / "subjects.csv").write_text("subject,sex\n" + f"{subjects[0]},<b>female\n{subjects[1]},male\n")
+    evaluation = evaluate(trained, NEW, tmp_path / "out", source="new", run=run, data_directory=tmp_path)
+    groups = [row for row in evaluation["subgroups"] if row["property"] == "sex"]
+    assert [(row["group"], row["subjects"], row["scores"]) for row in groups] == [
+        ("<b>female", 1, None),
+        ("male", 1, None),
+        ("unknown", 2, None),
+    ]
+    assert "&lt;b&gt;female" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_subjects_of_the_run_are_refused_or_left_out(run, trained, tmp_path):

@@ -60,7 +60,10 @@ def outcome(**changes) -> Outcome:
         "fold_steps": 20,
         "clips": 400,
         "environment": ENVIRONMENT,
-        "config": {"epochs": np.int64(3), "rates": (5e-4, math.inf)},
+        "config": {
+            **{"system": "dfusesmilenet", "data": {"source": "folder"}, "model": {"fusion": "film"}},
+            **{"epochs": np.int64(3), "rates": (5e-4, math.inf)},
+        },
     }
     return Outcome(**fields | changes)
 

@@ -11,6 +11,8 @@ from dfuse_jax.evaluate import metrics, paper, significance
 from dfuse_jax.evaluate.outcome import MODEL_PROTOCOLS
 from dfuse_jax.evaluate.results import as_json, by_run_and_fold
 
+FORMAT = 1  # of benchmark.json
+
 
 def compute_standings(
     results: Mapping[str, Mapping], facts: Mapping[str, Mapping], *, kind: str = "fusion"
@@ -24,8 +26,8 @@ def compute_standings(
         kind: what the variants are, "fusion" or "system".
 
     Returns:
-        `kind`; `options`, `note`, `database`, `data`, `versions`, `runs` and `folds`, which the variants share;
-        `epochs` (the most of any); `environments` (the different ones in which they ran); `headline`; `missing`
+        `format` and `kind`; `options`, `note`, `database`, `data`, `versions`, `runs` and `folds`, which the variants
+        share; `epochs` (the most of any); `environments` (the different ones in which they ran); `headline`; `missing`
         (variants without results); `rows` (one for each variant, in the order of `results`; its name is under `kind`);
         `controls`; `test_to_train` (n_test / n_train); `pairs` (sorted by p); `ranking`.
     """
@@ -42,6 +44,7 @@ def compute_standings(
     test_to_train = _test_to_train(first["protocols"][headline]["folds"])
     return as_json(
         {
+            "format": FORMAT,
             "kind": kind,
             "options": first["config"].get("options", {}),
             "note": first["note"],

@@ -7,6 +7,7 @@ from dfuse_jax.report import options
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
     count,
+    escape,
     estimate,
     format_number,
     hardware,
@@ -191,17 +192,40 @@ def markdown(standings: Mapping) -> str:
     """Returns benchmark.md."""
     parts = [
         f"# {TITLES[standings['kind']]}",
-        standings["note"],
+        escape(standings["note"]),
         _size(standings),
         *([f"**Still to be run: {', '.join(standings['missing'])}.**"] if standings["missing"] else []),
-        markdown_table((*columns(standings), *TIME_COLUMNS), [*variant_rows(standings), *control_rows(standings)]),
+        markdown_table(
+            (*columns(standings), *TIME_COLUMNS),
+            [[escape(row[0]), *row[1:]] for row in [*variant_rows(standings), *control_rows(standings)]],
+        ),
         markdown_list([*legend(standings), times(standings)]),
-        "![Critical-difference diagram](benchmark.png)",
+        "## Differences",
+        _picture(standings),
         markdown_list(methods(standings)),
     ]
     if standings["pairs"]:
         parts += ["The pairs that differ most clearly; benchmark_pairs.csv has all:", _pairs_table(standings)]
     return "\n\n".join(parts) + "\n"
+
+
+def _picture(standings: Mapping) -> str:
+    """Returns benchmark.png in Markdown, with its numbers for those who do not see it."""
+    kind, ranking = standings["kind"], standings["ranking"]
+    names = [escape(row[kind]) for row in standings["rows"]]
+    if None in ranking["ranks"]:
+        return f"![Critical-difference diagram: no fold in which all {kind}s have a value.](benchmark.png)"
+    ranks = ", ".join(f"{names[i]} {ranking['ranks'][i]:.2f}" for i in _by_rank(ranking))
+    joined = "; ".join(" and ".join(names[i] for i in members) for members in ranking["groups"]) or "none"
+    difference = format_number(ranking["critical_difference"], ".2f")
+    return (
+        f"![Critical-difference diagram, average ranks: {ranks}. Critical difference: {difference}. Joined, for they "
+        f"do not differ: {joined}.](benchmark.png)"
+    )
+
+
+def _by_rank(ranking: Mapping) -> list[int]:
+    return sorted(range(len(ranking["ranks"])), key=lambda i: ranking["ranks"][i])
 
 
 def _size(standings: Mapping) -> str:
@@ -225,7 +249,7 @@ def _pairs_table(standings: Mapping) -> str:
         difference = None if pair["difference"] is None else 100 * pair["difference"]
         rows.append(
             [
-                f"{pair['a']} - {pair['b']}",
+                escape(f"{pair['a']} - {pair['b']}"),
                 format_number(difference, "+.1f"),
                 format_number(pair["p"], ".3g"),
                 format_number(pair["p_holm"], ".3g"),

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from dfuse_jax.evaluate.metrics import METRICS
 from dfuse_jax.evaluate.outcome import PROTOCOLS
-from dfuse_jax.report import options
+from dfuse_jax.report import options, subgroups
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
     count,
+    escape,
     estimate,
     format_number,
     hardware,
@@ -184,6 +185,59 @@ def describe_calibration(calibration: Mapping) -> list[str]:
     return lines
 
 
+def picture_of_calibration(calibration: Mapping) -> str:
+    """Returns calibration.png in Markdown, with its numbers for those who do not see it."""
+    accuracy = ", ".join(
+        f"{percent(row['accuracy'])}% on {100 * row['share']:.0f}%" for row in calibration["abstention"][::3]
+    )
+    bins = [b for b in calibration["bins"] if b["count"]]
+    ends = " to ".join(
+        f"{percent(b['observed'])}% where {percent(b['predicted'])}% are predicted"
+        for b in bins[:: max(len(bins) - 1, 1)]
+    )
+    error = percent(calibration["calibration_error"])
+    return (
+        f"![Reliability of the probabilities: spontaneous are {ends}, error {error}%. Accuracy with abstention: "
+        f"{accuracy} of the videos.](calibration.png)"
+    )
+
+
+def picture_of_roc(results: Mapping, auc: Mapping) -> str:
+    """Returns roc.png in Markdown, with its numbers for those who do not see it.
+
+    Args:
+        results: as in results.json or evaluation.json, for `roc` and `confusion`.
+        auc: the pooled one: value, low, high.
+    """
+    curve = "undefined, for a class is missing"
+    if results["roc"]:
+        false, true = results["roc"]["false_positive_rate"], results["roc"]["true_positive_rate"]
+        points = sorted({min(range(len(false)), key=lambda i: abs(false[i] - rate)) for rate in (0.1, 0.25, 0.5)})
+        recognised, mistaken = (", ".join(percent(rates[i]) for i in points) for rates in (true, false))
+        curve = (
+            f"AUC {interval(auc)}%, {recognised}% of the spontaneous smiles are recognised where {mistaken}% of the "
+            "posed ones are called spontaneous"
+        )
+    called = "; ".join(
+        f"of the {name}, " + " and ".join(f"{number} are called {called}" for called, number in row.items())
+        for name, row in results["confusion"].items()
+    )
+    return f"![ROC curve: {curve}. Confusion: {called}.](roc.png)"
+
+
+def _picture_of_learning_curves(results: Mapping) -> str:
+    losses, epochs = results["losses"], results["epochs"]
+    accuracy = percent(results["protocols"]["final"]["summary"]["accuracy"]["mean"])
+    loss = "no training loss"
+    if losses["last"] is not None:
+        first, last = (format_number(losses[key], ".3f") for key in ("first", "last"))
+        loss = f"mean training loss {first} in epoch 1, {last} in epoch {epochs}"
+    return (
+        f"![Training loss and accuracy over the epochs: {loss}; accuracy of `final` on test videos in epoch {epochs}, "
+        f"{accuracy}%.](learning_curves.png)"
+    )
+
+
 def _resampled(results: Mapping) -> str:
     data = results["data"]
     whom = f"the {data['subjects']} subjects, with all their videos"
@@ -254,6 +308,13 @@ def _fold_caption(results: Mapping) -> str:
     return f"{caption} `final` and `peeked` train on `train` and `val` together."
 
 
+def _subgroups(results: Mapping) -> list[str]:
+    if not results["subgroups"]:
+        return []
+    known = results["data"]["subjects"] is not None
+    return [f"## Subgroups (`{results['headline']}`)", *subgroups.markdown(results["subgroups"], subjects_known=known)]
+
+
 def markdown(results: Mapping) -> str:
     """Returns report.md. It holds nothing that changes when the same run is repeated."""
     protocols, headline = results["protocols"], results["headline"]
@@ -267,8 +328,8 @@ def markdown(results: Mapping) -> str:
         for protocol in PROTOCOLS
     ]
     parts = [
-        f"# {results['name']}",
-        results["note"],
+        f"# {escape(results['name'])}",
+        escape(results["note"]),
         f"**Accuracy {estimate(summary['accuracy'])}%, AUC {estimate(summary['auc'])}%** (`{headline}`).",
         f"Percent, mean [{CONFIDENCE} interval]:",
         markdown_table(("protocol", *METRIC_NAMES.values()), rows),
@@ -278,11 +339,16 @@ def markdown(results: Mapping) -> str:
         markdown_table(("protocol", *METRIC_NAMES.values()), pooled),
         f"For `{headline}`:",
         markdown_list(evidence(results)),
-        "![Reliability of the probabilities, and accuracy with abstention](calibration.png)",
+        picture_of_calibration(results["calibration"]),
+        "## ROC curve and confusion",
+        f"`{headline}`, over the test videos of all folds and runs. The band is that of each point by itself, by "
+        "bootstrap over subjects:",
+        picture_of_roc(results, protocols[headline]["pooled"]["auc"]),
+        *_subgroups(results),
         "## Folds",
         _fold_caption(results),
         markdown_table(FOLD_COLUMNS, fold_rows(results)),
-        "![Training loss and accuracy over the epochs](learning_curves.png)",
+        _picture_of_learning_curves(results),
         "## Data and method",
         markdown_list(facts(results)),
         "## Configuration",

@@ -23,7 +23,11 @@ def test_report_says_what_a_reader_must_know():
         "2 folds, 1 run, 3 epochs.",
         "| 1 | 2 | 2 | 2 | 0.0 | 50.0 | 50.0 | 100.0 | 2 |",
         "| 2 | 2 | 2 | 1 | 100.0 | 0.0 | 100.0 | 100.0 | 1 |",
-        "![Training loss and accuracy over the epochs](learning_curves.png)",
+        "![Training loss and accuracy over the epochs: mean training loss 0.618 in epoch 1, 0.182 in epoch 3; accuracy "
+        "of `final` on test videos in epoch 3, 25.0%.](learning_curves.png)",
+        "![ROC curve: AUC 50.0 [0.0, 100.0]%",
+        "Confusion: of the posed, 1 are called posed and 1 are called spontaneous; of the spontaneous, 1 are called "
+        "posed and 0 are called spontaneous.](roc.png)",
         '"epochs": 3',
     ):
         assert part in content

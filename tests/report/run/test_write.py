@@ -11,7 +11,8 @@ from dfuse_jax.evaluate.results import compute_results, predictions_csv
 from dfuse_jax.report import run
 from dfuse_jax.report.run import words
 
-NAMES = ["predictions.csv", "learning_curves.png", "calibration.png", "report.md", "results.json"]
+PICTURES = ["learning_curves.png", "calibration.png", "roc.png"]
+NAMES = ["predictions.csv", *PICTURES, "report.md", "report.html", "model_card.md", "results.json"]
 
 
 def test_files_and_their_order(tmp_path, monkeypatch):

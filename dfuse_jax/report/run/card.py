@@ -1,4 +1,4 @@
-"""The model card: what exported models were trained on and reached, and what they may and must not be used for."""
+"""The model card: what models were trained on and reached, and what they may and must not be used for."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,10 +6,12 @@ from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.data.databases import DATABASES
 from dfuse_jax.evaluate.metrics import METRICS
 from dfuse_jax.evaluate.outcome import PROTOCOLS
+from dfuse_jax.report import subgroups
 from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
     count,
+    escape,
     estimate,
     markdown_list,
     markdown_table,
@@ -64,11 +66,11 @@ def markdown(results: Mapping, models: Sequence[tuple[int, int]]) -> str:
         for protocol in PROTOCOLS
     ]
     parts = [
-        f"# Model card: {results['name']}",
-        " ".join([results["note"], OUTPUT, *([] if synthetic else [MEANING])]),
+        f"# Model card: {escape(results['name'])}",
+        " ".join([escape(results["note"]), OUTPUT, *([] if synthetic else [MEANING])]),
         "## What it is",
         markdown_list([*_identity(results, models), *_inputs(results)]),
-        "## Data",
+        "## Data and protocol",
         _source(source),
         markdown_list(facts(results)),
         "## Results",
@@ -76,6 +78,8 @@ def markdown(results: Mapping, models: Sequence[tuple[int, int]]) -> str:
         f"on. Percent, mean [{CONFIDENCE} interval]:",
         markdown_table(("protocol", *METRIC_NAMES.values()), rows),
         markdown_list([*remarks(results), *_own_results(results, models)]),
+        "## Subgroups",
+        *_subgroups(results),
         "## Intended use",
         markdown_list(INTENDED_SYNTHETIC if synthetic else INTENDED),
         "## What it must not be used for",
@@ -85,6 +89,14 @@ def markdown(results: Mapping, models: Sequence[tuple[int, int]]) -> str:
         _licence(source),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _subgroups(results: Mapping) -> list[str]:
+    if "subgroups" not in results:  # a run of a development version of 0.2
+        return ["Unknown: this run was made before its report told them apart."]
+    known = results["data"]["subjects"] is not None
+    scores = subgroups.markdown(results["subgroups"], subjects_known=known)
+    return [f"Of `{results['headline']}`. {scores[0]}", *scores[1:]]
 
 
 def _identity(results: Mapping, models: Sequence[tuple[int, int]]) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from outcomes import outcome
 
 from dfuse_jax.evaluate.results import compute_results
-from dfuse_jax.report import card
+from dfuse_jax.report.run import card
 
 CONFIG = {
     "system": "dfusesmilenet",
@@ -40,6 +40,26 @@ def test_a_card_of_several_models_says_that_their_mean_is_untested():
     text = write((1, 1), (1, 2))
     assert "* 2 models, of run 1 and folds 1-2, whose probabilities are averaged (their weights are not" in text
     assert "on the 1-2 test videos of its fold (`final`): 50.0, 0.0% accuracy. Their mean has not been tested." in text
+
+
+def test_a_card_has_the_numbers_of_subgroups():
+    groups = {"sex": ["a|b"] * 3 + ["<i>male</i>"] * 3}
+    text = card.markdown(compute_results(outcome(config=CONFIG, groups=groups)), [(1, 1)])
+    assert "| sex | a\\|b | 2 | 2 | withheld | withheld |" in text
+    assert "| sex | \\<i\\>male\\</i\\> | 1 | 1 | withheld | withheld |" in text
+    assert "Groups of fewer than 5 subjects have no numbers" in text
+    scores = {"accuracy": {"value": 0.75, "low": 0.5, "high": 1.0}, "auc": {"value": None, "low": None, "high": None}}
+    results = compute_results(outcome(config=CONFIG, subjects_known=False))
+    results["subgroups"] = [{"property": "age", "group": "18 to 29", "videos": 9, "subjects": 7, "scores": scores}]
+    text = card.markdown(results, [(1, 1)])
+    assert "| age | 18 to 29 | 9 | 7 | 75.0 [50.0, 100.0] | - |" in text
+    assert "over the group's videos, for the subjects are unknown" in text and "withheld" not in text
+
+
+def test_a_card_of_a_run_before_there_were_subgroups():
+    results = compute_results(outcome(config=CONFIG))
+    del results["subgroups"]
+    assert "made before its report told them apart" in card.markdown(results, [(1, 1)])
 
 
 @pytest.mark.parametrize("source", ["synthetic", "folder", "uva_nemo"])
