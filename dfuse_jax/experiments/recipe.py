@@ -97,6 +97,8 @@ def check(config: Config) -> None:
         raise UserError("config is the recipe of a comparison, not of one run.", remedy="benchmark")
     if "databases" in config:
         raise UserError("config is the recipe of a transfer between databases, not of one run.", remedy="crossdb")
+    if "sweep" in config:
+        raise UserError("config is the recipe of a sweep, not of one run.", remedy="sweep")
     checks.one_of(config, "data.source", SOURCES)
     if config.data.source == "synthetic":
         checks.within(config, "data", ("videos", "subjects"), low=2)

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import signal
 import sys
 import traceback
@@ -47,6 +48,7 @@ REMEDIES = {
     "replicas_per_pass": "Set --config.train.replicas_per_pass to less, with another --workdir.",
     "samples": "dfuse-extract VIDEO... --out DIR makes such files.",
     "shared_workdir": "The folder is --workdir.",
+    "sweep": "dfuse-sweep runs it.",
     "train_again": "The same dfuse-cv command, with the same --workdir, does it.",
     "workdir": "Give another --workdir.",
 }
@@ -132,7 +134,8 @@ def define_config(default: str) -> flags.FlagHolder:
         flags.FLAGS.set_default("config", default)
     except Exception as error:  # it reads the fields in sys.argv here already and raises errors of many kinds
         unknown = "no such field: " if isinstance(error, AttributeError) else ""
-        _fail(f"--config: {unknown}{_one_line(error)}", debug="--debug" in sys.argv)
+        known = _known_fields(sys.argv, default)
+        _fail(f"--config: {unknown}{_one_line(error)}{known}", debug="--debug" in sys.argv)
     return holder
 
 
@@ -225,7 +228,31 @@ def _parse(argv: list[str]) -> list[str]:
     except UserError as error:  # no such recipe, or one that refuses its argument
         _fail(str(error), debug="--debug" in argv)
     except Exception as error:  # config flags raise errors of many kinds for a bad field, value or file
-        _fail(f"{_one_line(error).rstrip('.?')}. --help lists the flags.", debug="--debug" in argv)
+        known = _known_fields(argv, "")
+        _fail(f"{_one_line(error).rstrip('.?')}.{known} --help lists the flags.", debug="--debug" in argv)
+
+
+def _known_fields(argv: list[str], recipe: str) -> str:
+    """Returns which fields there are where the first flag sets one that is not; nothing if all are there.
+
+    Args:
+        argv: the command line.
+        recipe: that is meant where it names none.
+    """
+    names = [after for flag, after in itertools.pairwise(argv) if flag in ("--config", "-config")]
+    names += [argument.partition("=")[2] for argument in argv if re.match("--?config=", argument)]
+    try:
+        config: Any = flags.FLAGS["config"].parser.parse(names[-1] if names else recipe)
+        for argument in argv[1:]:
+            section, known = config, "config"
+            match = re.match(r"--?config\.([\w.]+)", argument)
+            for name in match[1].split(".") if match else ():
+                if name not in section:
+                    return f" {known} has the fields {', '.join(section)}."
+                section, known = section[name], f"{known}.{name}"
+    except Exception:  # there is no such recipe, or a flag goes on behind a number: absl's own message says more
+        return ""
+    return ""
 
 
 def _one_line(error: BaseException) -> str:

@@ -17,7 +17,19 @@ from dfuse_jax import train
 from dfuse_jax.runtime import messages
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, kernels
-from dfuse_jax.train import Checkpoints, History, Inputs, Network, Optimizer, Progress, Replica, Settings, State, Tuning
+from dfuse_jax.train import (
+    Assignment,
+    Checkpoints,
+    History,
+    Inputs,
+    Network,
+    Optimizer,
+    Progress,
+    Replica,
+    Settings,
+    State,
+    Tuning,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +71,13 @@ class Neural:
         directory: pathlib.Path,
         *,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
+        tunings: Sequence[Tuning] | None = None,
     ) -> History:
-        """Trains all replicas at once, on the devices of all processes."""
+        """Trains all replicas at once, on the devices of all processes.
+
+        `tunings` holds one for each replica; without them all have that of the system.
+        """
+        tuning = self.tuning if tunings is None else tunings
         messages.by_first(_make, directory)
         platform = jax.local_devices()[0].platform
         system = self
@@ -73,13 +90,13 @@ class Neural:
                 )
             )
         with contextlib.closing(Checkpoints(directory, every=self.checkpoint_every)) as checkpoints:
-            size = system._pass_size(checkpoints, inputs, replicas)
+            size = system._pass_size(checkpoints, inputs, train.assign(replicas, tuning))
             on_device = max(1, size // (jax.local_device_count() * messages.size()))
             _, history = train.train(
                 system.network.suited_to(platform, on_device),
                 inputs,
                 replicas,
-                self.tuning,
+                tuning,
                 system.settings,
                 checkpoints=checkpoints,
                 on_epoch=on_epoch,
@@ -144,7 +161,7 @@ class Neural:
         evaluated = sum(len(replica.val) + len(replica.test) for replica in replicas)
         return steps, steps * batch + evaluated * self.settings.eval_windows
 
-    def _pass_size(self, checkpoints: Checkpoints, inputs: Inputs, replicas: Sequence[Replica]) -> int:
+    def _pass_size(self, checkpoints: Checkpoints, inputs: Inputs, assignment: Assignment) -> int:
         """Returns the replicas of a pass: as the checkpoints began, as the config says, or as many as fit."""
         begun = messages.by_first(lambda: checkpoints.description.get("replicas_per_pass"))
         if begun:
@@ -155,13 +172,13 @@ class Neural:
             fitting = train.replicas_that_fit(
                 self.network.suited_to(devices[0].platform, 1),
                 self.settings,
-                train.assign(replicas, self.tuning),
+                assignment,
                 inputs,
                 devices,
                 processes_of_host=messages.processes_of_host(),
             )
             at_most = messages.size() * min(messages.exchange(fitting))
-        return train.pass_size(len(replicas), at_most, len(devices) * messages.size())
+        return train.pass_size(len(assignment.run), at_most, len(devices) * messages.size())
 
 
 def build(

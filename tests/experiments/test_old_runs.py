@@ -5,7 +5,7 @@ import json
 import pytest
 import toys
 
-from dfuse_jax.experiments import compare, crossval, predict, workdir
+from dfuse_jax.experiments import compare, crossdb, crossval, predict, sweep, workdir
 from dfuse_jax.runtime.errors import UserError
 
 # As version 0.1 wrote them, shortened: no version.json, no `format` in results.json, no system in the config.
@@ -50,6 +50,22 @@ def test_a_comparison_of_version_0_1_is_not_continued(tmp_path):
     old = make_old(tmp_path / "old", finished=False)
     with pytest.raises(UserError, match=OLD):
         compare.compare(benchmark.get_config(), old)
+
+
+def test_neither_a_transfer_nor_a_sweep_goes_on_in_the_folder_of_a_run_of_version_0_1(tmp_path):
+    from configs import crossdb as transfers
+    from configs import sweep as sweeps
+
+    old = make_old(tmp_path / "old", finished=True)
+    before = content(old)
+    for use in (
+        lambda: crossdb.transfer(transfers.get_config(), old),
+        lambda: sweep.sweep(sweeps.get_config(), old),
+    ):
+        with pytest.raises(UserError, match=OLD) as error:
+            use()
+        assert error.value.remedy == "new_run"
+    assert content(old) == before
 
 
 def test_results_of_version_0_1_are_refused_wherever_they_were_copied_to(tmp_path):

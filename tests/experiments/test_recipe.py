@@ -33,7 +33,7 @@ EARLIER = [*NETWORKS, *CLASSICAL]
 
 def test_every_fusion_and_system_has_a_config_and_every_config_one_of_these():
     names = {path.stem for path in (ROOT / "configs").glob("*.py")} - {"__init__"}
-    assert names == {*FUSIONS, "benchmark", "table5", "crossdb", *EARLIER}
+    assert names == {*FUSIONS, "benchmark", "table5", "crossdb", "sweep", *EARLIER}
     assert set(EARLIER) <= set(systems.names())
 
 
@@ -182,7 +182,7 @@ def test_an_unknown_database_is_named():
         get("hadamard", "ckplus")
 
 
-@pytest.mark.parametrize("name", ["benchmark", "crossdb"])
+@pytest.mark.parametrize("name", ["benchmark", "crossdb", "sweep"])
 def test_a_recipe_of_several_runs_is_none_of_one(name):
     with pytest.raises(UserError) as caught:
         recipe.check(get(name))
