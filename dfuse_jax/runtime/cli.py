@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 REMEDIES = {
+    "background": "--background FOLDER names them.",
     "benchmark": "dfuse-benchmark runs it.",
     "chips": "dfuse-extract, dfuse-dataset and dfuse-build make them of the videos with --chips.",
     "crossdb": "dfuse-crossdb runs it.",

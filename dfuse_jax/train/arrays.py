@@ -118,6 +118,12 @@ def cut(inputs: Inputs, start: Int[np.ndarray, "videos windows"], frames: int) -
     )
 
 
+def as_clips(windows: Inputs) -> Any:
+    """Returns what `cut` gave as clips: the tree `per_frame` with leaves [N, frames, ...]."""
+    count = len(windows.length)
+    return jax.tree.map(lambda x: x[:-1].reshape(count, -1, *x.shape[1:]), windows.per_frame)
+
+
 def assign(replicas: Sequence[Replica], tuning: Tuning | Sequence[Tuning]) -> Assignment:
     """Stacks the replicas' videos and settings into arrays [R, ...] on the host.
 
