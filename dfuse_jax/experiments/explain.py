@@ -7,7 +7,6 @@
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -21,8 +20,8 @@ from jaxtyping import Float, Int
 from dfuse_jax import dmarkers, samples
 from dfuse_jax.constants import NUM_DMARKERS, NUM_LANDMARKS
 from dfuse_jax.data.dataset import list_labels
-from dfuse_jax.data.load import load_with_folds
 from dfuse_jax.evaluate.explanation import ENCODER, Explanation, Player
+from dfuse_jax.experiments import training_data
 from dfuse_jax.experiments.crossval import Data
 from dfuse_jax.experiments.predict import Trained, load
 from dfuse_jax.extract import flags
@@ -257,7 +256,7 @@ def explainer(trained: Trained, background: Sequence[Sample] | None = None) -> E
     system = attribution.require_neural(trained.system)
     opened = attribution.open_network(system)
     if background is None:
-        data = _training_data(trained)
+        data = training_data.read(trained, remedy="background")
         chosen = [_draw(data, fold) for _, fold in trained.models]
         videos, what = data.samples, f"{len(chosen[0])} of the training videos"
     else:
@@ -336,46 +335,6 @@ def _over_frames(
             total[:, shown] += effects[:, block, window, None]
             count[shown] += 1
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _training_data(trained: Trained) -> Data:
-    """Reads the videos and folds that the models were trained on.
-
-    Raises:
-        UserError: they are unknown, not there, or have changed.
-    """
-    config = trained.config
-    own = trained.folder
-    if own is None and config["data"]["source"] != "synthetic":
-        raise UserError(
-            f"{trained.name}: an exported model does not hold its training videos, with which a video is compared. "
-            "Give other videos as its background.",
-            remedy="background",
-        )
-    section = config["data"]
-    try:
-        dataset = load_with_folds(
-            section["source"],
-            directory=section["dir"],
-            videos=section.get("videos", 0),
-            subjects=section.get("subjects", 0),
-            num_folds=config["cv"]["folds"],
-            seed=config["seed"],
-            say=lambda line: None,
-        )
-    except UserError as error:
-        raise UserError(
-            f"{trained.name}: the training videos, with which a video is compared, cannot be read: {error}",
-            remedy="background",
-        ) from error
-    data = Data(dataset.samples, dataset.folds)
-    if own is not None and json.loads((own / "data.json").read_text()) != data.fingerprint:
-        raise UserError(
-            f"{trained.name}: the videos in {section['dir'] or section['source']!r} are others than those that it was "
-            "trained on. Give the ones that a video is to be compared with as its background.",
-            remedy="background",
-        )
-    return data
 
 
 def _draw(data: Data, fold: int) -> Int[np.ndarray, " background"]:
