@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ STYLES: dict[int, dict[str, Any]] = {  # of the classes, posed first: Okabe and 
 ACROSS = 3  # runs side by side
 PANEL = 2.5  # inches
 METHODS = ("tsne", "pca")
+CAPTION = "numbers: mean over folds (range), computed with all dimensions, not in the picture"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ def write(directory: pathlib.Path, embedded: Sequence[Embedded], results: Mappin
 
 def console(results: Mapping[str, Any]) -> str:
     """Returns a line for each run, and the notes."""
-    lines = [f"{run['name']}: {_numbers(run)}" for run in results["runs"]]
+    lines = [f"{run['name']}: {', '.join(_numbers(run))}" for run in results["runs"]]
     return "\n".join([*lines, *results["notes"]])
 
 
@@ -105,11 +106,10 @@ def draw(path: pathlib.Path, embedded: Sequence[Embedded]) -> None:
             axis = axes[2 * band + row, column]
             axis.axis("on")
             _draw_panel(axis, one, method)
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), ncols=2, frameon=False, fontsize=9, loc="outside lower center"
-    )
-    folds = "each by the model of its fold, which has not seen its subject"
-    plotting.save(path, figure, f"Embeddings of test videos, {folds}")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    legend = {"ncols": 2, "frameon": False, "fontsize": 9, "title": CAPTION, "title_fontsize": 8}
+    figure.legend(handles, labels, loc="outside lower center", **legend)
+    plotting.save(path, figure, "Embeddings of test videos, each by the model of its own fold")
 
 
 def _draw_panel(axis: Axes, one: Embedded, method: str) -> None:
@@ -118,25 +118,33 @@ def _draw_panel(axis: Axes, one: Embedded, method: str) -> None:
         of_class = one.labels == label
         x, y = places[of_class].T
         axis.scatter(x, y, s=14, alpha=0.75, linewidths=0, label=CLASSES[label], **style)
-    axis.set(xticks=(), yticks=())
+    axis.set(xticks=(), yticks=(), box_aspect=1)
+    axis.set_aspect("equal", adjustable="datalim")
     axis.spines[["top", "right"]].set_visible(False)
     if method == "tsne":
         axis.set_title(one.name, fontsize=10, parse_math=False)
         axis.set_xlabel("t-SNE", fontsize=8)
         return
     explained = " and ".join(f"{share:.0%}" for share in one.results["pca_explained"])
-    axis.set_xlabel(f"PCA ({explained} of the variance)\n\n{_numbers(one.results, line=chr(10))}", fontsize=8)
+    axis.set_xlabel("\n".join([f"PCA ({explained} of the variance)", "", *_numbers(one.results)]), fontsize=8)
 
 
-def _numbers(run: Mapping[str, Any], line: str = ", ") -> str:
+def _numbers(run: Mapping[str, Any]) -> list[str]:
     """Returns the numbers of a run: means over the folds, with their ranges."""
-    silhouette = _spread(run["silhouette"], "{:.2f}")
-    shuffled = "" if run["shuffled"] is None else f"; shuffled labels {run['shuffled']['mean']:.2f}"
-    return f"silhouette {silhouette}{shuffled}{line}nearest neighbour {_spread(run['neighbour'], '{:.0%}')} right"
+    shuffled = "undefined" if run["shuffled"] is None else _number(run["shuffled"]["mean"])
+    return [
+        f"silhouette {_spread(run['silhouette'], _number)}",
+        f"of shuffled labels {shuffled}",
+        f"nearest neighbour right: {_spread(run['neighbour'], '{:.0%}'.format)}",
+    ]
 
 
-def _spread(summary: Mapping[str, float] | None, form: str) -> str:
+def _number(value: float) -> str:
+    """Returns two decimals, without the sign of a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def _spread(summary: Mapping[str, float] | None, form: Callable[[float], str]) -> str:
     if summary is None:
         return "undefined"
-    mean, lowest, highest = (form.format(summary[key]) for key in ("mean", "lowest", "highest"))
-    return f"{mean} ({lowest} to {highest})"
+    return f"{form(summary['mean'])} ({form(summary['lowest'])} to {form(summary['highest'])})"
