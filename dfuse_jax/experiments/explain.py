@@ -86,6 +86,7 @@ class Explainer:
         trained: the models.
         system: theirs.
         opened: its network, without what is learnt.
+        states: what each model has learnt.
         frames: the encoder's output for a clip of each background video, by each model.
         markers: the standardised D-Markers of these.
         background: what they are, a noun phrase.
@@ -94,6 +95,7 @@ class Explainer:
     trained: Trained
     system: Neural
     opened: Opened
+    states: tuple[State, ...]
     frames: Float[np.ndarray, "models background frames width"]
     markers: Float[np.ndarray, "models background 225"]
     background: str
@@ -118,7 +120,7 @@ class Explainer:
         clip_frames = self.system.settings.clip_frames
         variants = _variants(self.opened, sample, starts, frames=clip_frames)
         (features,) = _features(self.opened, inputs)
-        answers = [self._answer(model, features, variants) for model in range(len(self.trained.models))]
+        answers = [self._answer(model, features, variants) for model in range(len(self.states))]
         clips = np.stack([answer.clips for answer in answers])
         effects = clips[:, :1] - clips[:, 1:]
         stop = np.minimum(starts + clip_frames, len(sample.landmarks))
@@ -174,7 +176,7 @@ class Explainer:
         expected = self.system.settings.clip_frames
         if len(landmarks) != expected:
             raise ValueError(f"landmarks have {len(landmarks)} frames, expected a clip of {expected}.")
-        state = _state(self.trained, model)
+        state = self.states[model]
         points = scale(np.asarray(self.opened.model.select(landmarks)))
         embedded = self.opened.encode(state, _clips(self.opened, points[None]))
         markers = _standardise(self.opened, state, np.asarray(features))
@@ -183,7 +185,7 @@ class Explainer:
         return Contributions(float(start), float(start) + float(values.sum()), values)
 
     def _answer(self, model: int, features: Float[np.ndarray, "225"], variants: _Variants) -> _Answer:
-        state = _state(self.trained, model)
+        state = self.states[model]
         markers = _standardise(self.opened, state, features)
         embedded = self.opened.encode(state, variants.clips)
         clips = np.asarray(self.opened.probabilities(state, embedded, markers), float).reshape(-1, variants.windows)
@@ -270,16 +272,13 @@ def explainer(trained: Trained, background: Sequence[Sample] | None = None) -> E
     features = _features(opened, inputs)
     windows, (_, per_video) = system.windows(inputs)
     clips = {name: leaf[::per_video] for name, leaf in as_clips(windows).items() if name in CLIP}
+    states = tuple(jax.tree.map(lambda x, m=m: x[m], trained.fitted) for m in range(len(trained.models)))
     frames, markers = [], []
-    for model, members in enumerate(chosen):
-        state, rows = _state(trained, model), np.searchsorted(used, members)
+    for state, members in zip(states, chosen, strict=True):
+        rows = np.searchsorted(used, members)
         frames.append(np.asarray(opened.encode(state, {name: leaf[rows] for name, leaf in clips.items()})))
         markers.append(_standardise(opened, state, features[rows]))
-    return Explainer(trained, system, opened, np.stack(frames), np.stack(markers), what)
-
-
-def _state(trained: Trained, model: int) -> State:
-    return jax.tree.map(lambda x: x[model], trained.fitted)
+    return Explainer(trained, system, opened, states, np.stack(frames), np.stack(markers), what)
 
 
 def _features(opened: Opened, inputs: Inputs) -> Float[np.ndarray, "videos 225"]:
