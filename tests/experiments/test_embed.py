@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from scripts import launch, refused
 
+from dfuse_jax.commands import embed as command
 from dfuse_jax.evaluate import embedding
 from dfuse_jax.experiments import embed, predict, training_data
 from dfuse_jax.runtime.errors import UserError
@@ -59,17 +59,17 @@ def test_folds_without_shared_training_videos_are_centred_only(folds):
         np.testing.assert_allclose(vectors.mean(axis=0), 0, atol=1e-9)
 
 
-def test_the_command_draws_runs_side_by_side_and_writes_the_numbers(finished, tmp_path):
+def test_the_command_draws_runs_side_by_side_and_writes_the_numbers(finished, tmp_path, capsys):
     out = tmp_path / "out"
-    done = launch("embed", "--checkpoint", finished[0], finished[0], "--out", out, "--repetitions=2")
-    assert done.returncode == 0, done.stderr[-3000:]
+    command.embed([str(finished[0])] * 2, str(out), repetitions=2)
+    printed = capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert [run["name"] for run in results["runs"]] == ["hadamard-demo (1)", "hadamard-demo (2)"]
     first = results["runs"][0]
     assert len(first["folds"]) == 6 and first["videos"] == 24  # 3 folds, twice
     assert first["silhouette"]["lowest"] <= first["silhouette"]["mean"] <= first["silhouette"]["highest"]
     assert abs(first["shuffled"]["mean"]) < 0.1
-    assert f"silhouette {first['silhouette']['mean']:.2f}" in done.stdout
+    assert f"silhouette {first['silhouette']['mean']:.2f}" in printed
     with (out / "embeddings.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 48 and {row["label"] for row in rows} == {"spontaneous", "posed"}
@@ -85,8 +85,10 @@ def test_what_has_no_embeddings_is_refused(finished, folds, tmp_path):
     trained = folds[0]
     exported = tmp_path / "model.npz"
     trained.export(exported)
-    refused(launch("embed", "--checkpoint", exported, "--out", tmp_path), "does not say which videos did not train it")
-    refused(launch("embed", "--checkpoint", finished[0]), "--out DIR")
+    with pytest.raises(UserError, match="does not say which videos did not train it"):
+        embed.embed([exported], tmp_path)
+    with pytest.raises(UserError, match="--out DIR"):
+        command.embed([str(finished[0])], None, repetitions=1)
     classical = dataclasses.replace(trained, system=types.SimpleNamespace(name="cohn04"))
     with pytest.raises(UserError, match="'cohn04' has no embeddings"):
         embed._check(classical, 1)

@@ -10,6 +10,7 @@ from scripts import launch, refused
 
 import dfuse_jax
 from dfuse_jax import samples
+from dfuse_jax.commands import predict as command
 from dfuse_jax.data import synthetic
 from dfuse_jax.experiments import explain, predict, training_data
 from dfuse_jax.runtime.errors import UserError
@@ -96,33 +97,28 @@ def test_training_videos_that_have_changed_are_refused(finished, tmp_path):
         explain.explainer(predict.load(tmp_path / "run"))
 
 
-def test_the_command_writes_picture_and_json_and_says_why(finished, asked, tmp_path):
+def test_the_command_writes_picture_and_json_and_says_why(finished, asked, tmp_path, capsys):
     _, sample, _, explanation = asked
     samples.save(sample, tmp_path / "smile.npz")
-    arguments = [
-        "--checkpoint",
-        finished[0],
-        tmp_path / "smile.npz",
-        "--models=1",
-        "--out",
-        tmp_path / "out",
-        "--explain",
-    ]
-    done = launch("predict", *arguments)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "why: from " in done.stdout and "16 of the training videos" in done.stdout
-    name = sample.name
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        f"{name}.png",
-        f"{name}_explained.png",
-        f"{name}_explained.json",
-    }
-    content = json.loads((tmp_path / "out" / f"{name}_explained.json").read_text())
-    assert content["probability"]["mean"] == pytest.approx(explanation.probability[0], abs=1e-4)
-    done = launch("predict", *arguments, "--format=json")
-    (row,) = json.loads(done.stdout)["videos"]
-    assert row["explanation"].endswith(f"{name}_2_explained.json")
+    out, name = tmp_path / "out", sample.name
+
+    def run(form):
+        options = {"models": 1, "explained": True, "background": None, "pixel_aspect": None, "fps": None}
+        command.predict([str(tmp_path / "smile.npz")], str(finished[0]), out, form=form, **options)
+        return capsys.readouterr().out
+
+    printed = run("text")
+    assert "why: from " in printed and "16 of the training videos" in printed
+    files = {f"{name}.png", f"{name}_explained.png", f"{name}_explained.json"}
+    assert {path.name for path in out.iterdir()} == files
+    content = json.loads((out / f"{name}_explained.json").read_text())
+    assert content["probability"]["mean"] == pytest.approx(explanation.probability[0], abs=1e-6)
+    (row,) = json.loads(run("json"))["videos"]
+    assert row["explanation"] == str(out / f"{name}_2_explained.json")
+    assert len(list(out.iterdir())) == 6  # nothing is written over
+    header, line = run("csv").splitlines()
+    assert header.endswith(",run,explanation") and line.endswith(f"{name}_3_explained.json")
 
 
 def test_the_command_refuses_a_background_without_an_explanation(finished, tmp_path):
-    refused(launch("predict", "--checkpoint", finished[0], "x.npz", "--background", tmp_path), "--explain")
+    refused(launch("predict", "--checkpoint", finished[0], "x.npz", "--background", tmp_path), "give --explain, too")
