@@ -25,7 +25,7 @@ from dfuse_jax.data.dataset import list_subjects
 from dfuse_jax.evaluate import embedding
 from dfuse_jax.evaluate.embedding import Separation
 from dfuse_jax.evaluate.results import as_json
-from dfuse_jax.experiments import crossval, training_data
+from dfuse_jax.experiments import crossval, training_data, workdir
 from dfuse_jax.experiments.crossval import Data
 from dfuse_jax.experiments.predict import Trained, load
 from dfuse_jax.report import embedding as report
@@ -74,15 +74,19 @@ def embed(
         What results.json holds.
 
     Raises:
-        UserError: a run is not finished or an exported model, has no embeddings, or its videos are not there.
+        UserError: a run is not finished or an exported model, has no embeddings, or its videos are not there; or the
+            folder for the files is that of a run.
     """
+    directory = pathlib.Path(directory)
+    if (directory / workdir.NAME).exists():
+        raise UserError(f"{directory}: belongs to a run, whose results would be written over. Name another folder.")
     trained = [load(pathlib.Path(run)) for run in runs]
     for one in trained:
         _check(one, repetitions)
     names = _distinct([one.name for one in trained])
     embedded = [_embed(one, name, repetitions=repetitions, seed=seed) for one, name in zip(trained, names, strict=True)]
     results = as_json({"format": report.FORMAT, "runs": [one.results for one in embedded], "notes": _notes(embedded)})
-    report.write(pathlib.Path(directory), embedded, results)
+    report.write(directory, embedded, results)
     return results
 
 

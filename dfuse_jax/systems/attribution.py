@@ -59,8 +59,15 @@ class Opened:
         return FUSIONS[self.model.fusion].sees_encoder
 
     def encode(self, state: State, clips: Mapping) -> Float[Array, "clips frames width"]:
-        """Returns the frames' embeddings of {"points", "neighbours"} with leaves [N, T, ...]."""
-        return _encode(self.model, state, clips)
+        """Returns the frames' embeddings of {"points", "neighbours"} with leaves [N, T, ...].
+
+        Any number of clips shares one compiled program, of CLIPS_AT_ONCE; a single clip has its own.
+        """
+        count = len(clips["points"])
+        size = 1 if count == 1 else CLIPS_AT_ONCE
+        rows = np.arange(-(-count // size) * size).reshape(-1, size) % count  # the last ones are repeats
+        parts = [_encode(self.model, state, clips["points"][row], clips["neighbours"][row]) for row in rows]
+        return jnp.concatenate(parts)[:count]
 
     def probabilities(
         self, state: State, frames: Float[Array, "clips frames width"], markers: Float[ArrayLike, "225"]
@@ -164,13 +171,8 @@ def _members(players: int) -> Int[np.ndarray, "players coalitions"]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _encode(model: DFuseSmileNet, state: State, clips: Mapping) -> Array:
-    def one(clip: Mapping) -> Array:
-        return model.apply(
-            state.variables(), clip["points"][None], neighbours=clip["neighbours"][None], method="encode"
-        )[0]
-
-    return lax.map(one, {"points": clips["points"], "neighbours": clips["neighbours"]}, batch_size=CLIPS_AT_ONCE)
+def _encode(model: DFuseSmileNet, state: State, points: Array, neighbours: Array) -> Any:
+    return model.apply(state.variables(), points, neighbours=neighbours, method="encode")
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -297,11 +297,16 @@ def _embed(network: Network, settings: Settings, platform: str) -> Callable:
     """Returns what gives the input of all replicas' last layer for clips [N, T, ...] and their videos' features."""
 
     def of_replica(state: State, clips: Any, per_video: Any) -> Array:
-        def of_clip(one: tuple[Any, Any]) -> Array:
-            clip, video = jax.tree.map(lambda x: x[None], one)
-            return _last_input(network, state, clip, video)[0]
+        count = len(jax.tree.leaves(clips)[0])
+        size = min(settings.batch_size, count)
+        rows = jnp.arange(-(-count // size) * size).reshape(-1, size) % count  # the last ones are repeats
 
-        return lax.map(of_clip, (clips, state.standardise(per_video)), batch_size=settings.batch_size)
+        def of_batch(row: Array) -> Array:
+            clip, video = jax.tree.map(lambda x: x[row], (clips, state.standardise(per_video)))
+            return _last_input(network, state, clip, video)
+
+        vectors = lax.map(of_batch, rows)
+        return vectors.reshape(-1, vectors.shape[-1])[:count]
 
     return jax.jit(train.over_replicas(of_replica, stacked=1, platform=platform))
 

@@ -28,13 +28,13 @@ def test_every_video_is_embedded_once_and_its_logit_is_linear_in_it(folds):
     # With one clip a video, the last layer on its embedding is the very prediction of its fold's model.
     settings = dataclasses.replace(trained.system.settings, eval_windows=1)
     system = dataclasses.replace(trained.system, settings=settings)
+    (model,) = [n for n, pair in enumerate(trained.models) if pair == (1, 2)]
+    fitted = system.unpack(system.pack(trained.fitted, [model]))
     inputs = system.inputs([data.samples[v] for v in embedded[1].test])
-    vectors = system.embed(trained.fitted, inputs)[1]
-    head = jax.tree.map(lambda x: np.asarray(x[1]), trained.fitted.params["head"])
-    probabilities = 1 / (1 + np.exp(-(vectors @ head["kernel"] + head["bias"])[:, 0]))
-    np.testing.assert_allclose(probabilities, system.predict(trained.fitted, inputs)[1], atol=1e-5)
-    several = trained.system.embed(trained.fitted, inputs)[1]
-    np.testing.assert_allclose(embedded[1].vectors, several, atol=1e-4)
+    head = jax.tree.map(lambda x: np.asarray(x[0]), fitted.params["head"])
+    logits = (system.embed(fitted, inputs)[0] @ head["kernel"] + head["bias"])[:, 0]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), system.predict(fitted, inputs)[0], atol=1e-5)
+    assert embedded[1].vectors.shape == (len(embedded[1].test), len(head["kernel"]))
 
 
 def test_spaces_are_brought_together_by_shared_training_videos_alone(folds):
@@ -87,6 +87,8 @@ def test_what_has_no_embeddings_is_refused(finished, folds, tmp_path):
     trained.export(exported)
     with pytest.raises(UserError, match="does not say which videos did not train it"):
         embed.embed([exported], tmp_path)
+    with pytest.raises(UserError, match="belongs to a run, whose results would be written over"):
+        embed.embed([finished[0]], finished[0])
     with pytest.raises(UserError, match="--out DIR"):
         command.embed([str(finished[0])], None, repetitions=1)
     classical = dataclasses.replace(trained, system=types.SimpleNamespace(name="cohn04"))
