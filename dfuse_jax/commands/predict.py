@@ -1,6 +1,6 @@
 """Tells from videos whether a smile is spontaneous, by the models of a finished cross-validation, or exports these.
 
-dfuse-predict --checkpoint RUN VIDEO|FOLDER... [--models=10] [--out DIR] [--format=text|json|csv]
+dfuse-predict --checkpoint RUN VIDEO|FOLDER... [--models=10] [--out DIR] [--format=text|json|csv] [--explain]
 dfuse-predict --export=model.npz RUN [--model=1/3]
 
 RUN is the --workdir of a finished dfuse-cv, or a file that --export made. A VIDEO may also be a .npz that dfuse-extract
@@ -9,16 +9,22 @@ dfuse-extract. --models asks so many of the run's models, spread over its folds,
 less time. A smile that rests on too many frames in which the face was covered, dark or turned away is not judged.
 Nothing is written over: where DIR has a plot of that name, the new one gets a number.
 
+--explain also says what each answer rests on, as a picture and as JSON, DIR/<name>_explained.png and .json: how much
+lips, cheeks and eyes moved it as the smile began, at its height and as it faded, and how much the moving face itself.
+A video is compared with training videos, or with those of --background FOLDER, which an exported model needs.
+
 --export writes one file with one model, its recipe and its model card, to be passed on, and prints the card. --model is
 the number of the model's run and of its fold, 1/1 unless given. Either may be "all": all/2 are the models of fold 2,
 whose probabilities are averaged, and all/all are those that --checkpoint RUN asks.
 """
 
+import contextlib
 import csv
 import io
 import json
 import pathlib
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -27,6 +33,7 @@ from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
+    from dfuse_jax.experiments.explain import Explainer
     from dfuse_jax.experiments.predict import Trained, Verdict
     from dfuse_jax.samples import Sample
 
@@ -43,6 +50,8 @@ COLUMNS = (
     "plot",
     "run",
 )
+EXPLANATION = "explanation"  # one more column
+TITLE_WIDTH = 95  # characters of a line of a picture's title
 
 
 def main() -> None:
@@ -56,6 +65,10 @@ def main() -> None:
         "models", None, "How many of the run's models to ask, spread over its folds; all unless given.", lower_bound=1
     )
     out = flags.DEFINE_string("out", ".", "Folder for the plots, <video's name>.png; made if it is not there.")
+    explained = flags.DEFINE_bool("explain", False, "Also say what every answer rests on, in a picture and in JSON.")
+    background = flags.DEFINE_string(
+        "background", None, "Folder of videos or samples that --explain compares with, instead of training videos."
+    )
     form = flags.DEFINE_enum("format", "text", ["text", "json", "csv"], "How the verdicts are printed.")
     pixel_aspect = cli.define_pixel_aspect()
     fps = cli.define_fps()
@@ -65,6 +78,8 @@ def main() -> None:
             export(argv[1:], checkpoint.value, export_to.value, model=model.value or "1/1")
         elif model.value is not None:
             raise UserError("--model says what to export: give --export, too.")
+        elif background.value is not None and not explained.value:
+            raise UserError("--background says what --explain compares with: give --explain, too.")
         else:
             predict(
                 argv[1:],
@@ -72,6 +87,8 @@ def main() -> None:
                 pathlib.Path(out.value),
                 models=models.value,
                 form=form.value,
+                explained=explained.value,
+                background=background.value,
                 pixel_aspect=pixel_aspect.value,
                 fps=fps.value,
             )
@@ -116,12 +133,15 @@ def predict(
     *,
     models: int | None,
     form: str,
+    explained: bool,
+    background: str | None,
     pixel_aspect: str | None,
     fps: float | None,
 ) -> None:
     """Prints a verdict and draws a plot of every video, then raises UserError with the reasons for those it could not.
 
-    Text and CSV are printed line by line, JSON at the end.
+    Where it is to be explained, a second picture and its JSON follow. Text and CSV are printed line by line, JSON at
+    the end.
     """
     if not arguments or not checkpoint:
         raise UserError(
@@ -138,21 +158,33 @@ def predict(
         if form == "text":
             print(f"{models} of its {len(trained.models)} models, spread over the folds, are asked.")
         trained = trained.some(models)
+    explainer = None
+    if explained:
+        from dfuse_jax.experiments.explain import explainer as prepare
+
+        others = (
+            [read(video, pixel_aspect=pixel_aspect, fps=fps)[0] for video in find([background])] if background else None
+        )
+        explainer = prepare(trained, others)
     if form == "csv":
-        print(_csv_line(COLUMNS))
+        print(_csv_line((*COLUMNS, *([EXPLANATION] if explainer else []))))
     rows, reasons = [], []
     for video in videos:
         try:
             sample, notes = read(video, pixel_aspect=pixel_aspect, fps=fps)
             verdict = trained.judge(sample)
             plot = draw(trained, sample, verdict, out)
+            lines = [describe(verdict, plot), *notes]
+            row = _row(video, verdict, notes, plot, trained.name)
+            if explainer is not None:
+                why, row[EXPLANATION] = explain(explainer, sample, verdict, plot)
+                lines += why
         except UserError as error:
             reasons.append(str(error))
             continue
-        row = _row(video, verdict, notes, plot, trained.name)
         rows.append(row)
         if form == "text":
-            print(escaped("\n".join(f"{video}: {line}" for line in (describe(verdict, plot), *notes))), flush=True)
+            print(escaped("\n".join(f"{video}: {line}" for line in lines)), flush=True)
         if form == "csv":
             joined = ["; ".join(x) if isinstance(x, list) else x for x in row.values()]
             print(escaped(_csv_line(joined)), flush=True)
@@ -191,16 +223,53 @@ def describe(verdict: "Verdict", plot: pathlib.Path) -> str:
 def draw(trained: "Trained", sample: "Sample", verdict: "Verdict", out: pathlib.Path) -> pathlib.Path:
     """Draws the signals of a smile to <out>/<name>.png, or a name with a number where that is taken; returns which."""
     plot = out / f"{sample.name}.png"
-    try:
+    with _writing(plot):
         out.mkdir(parents=True, exist_ok=True)
-        number = 2
-        while plot.exists():
-            plot = out / f"{sample.name}_{number}.png"
-            number += 1
-        trained.plot(sample, plot, f"{sample.name}: {_headline(verdict)}\n{trained.name}: {trained.note}")
-    except OSError as error:
-        raise UserError(f"--out {out}: {plot.name} cannot be written ({error.strerror}).") from error
+        plot = _unused(plot)
+        trained.plot(sample, plot, _title(trained, sample, verdict))
     return plot
+
+
+def explain(
+    explainer: "Explainer", sample: "Sample", verdict: "Verdict", plot: pathlib.Path
+) -> tuple[list[str], str | None]:
+    """Writes what an answer rests on beside its plot; returns lines that say it, and the path of the JSON.
+
+    A smile that was not judged has no explanation: no line and None.
+    """
+    from dfuse_jax.report import explanation as report
+
+    if verdict.reason:
+        return [], None
+    explanation = explainer.explain(sample)
+    picture = _unused(plot.with_name(f"{plot.stem}_explained.png"))
+    table = picture.with_suffix(".json")
+    with _writing(picture):
+        explainer.write(explanation, sample, picture, table, title=_title(explainer.trained, sample, verdict))
+    return [f"why: {report.describe(explanation)}; picture in {picture}", *explanation.notes], str(table)
+
+
+@contextlib.contextmanager
+def _writing(path: pathlib.Path) -> Iterator[None]:
+    """Turns a file that cannot be written into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--out {path.parent}: {path.name} cannot be written ({error.strerror}).") from error
+
+
+def _unused(path: pathlib.Path) -> pathlib.Path:
+    """Returns the path, or one with a number where that is taken."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_stem(f"{path.stem}_{number}")
+        number += 1
+    return candidate
+
+
+def _title(trained: "Trained", sample: "Sample", verdict: "Verdict") -> str:
+    note = textwrap.fill(f"{trained.name}: {trained.note}", TITLE_WIDTH)
+    return f"{sample.name}: {_headline(verdict)}\n{note}"
 
 
 def read(video: str, *, pixel_aspect: str | None, fps: float | None) -> tuple["Sample", Sequence[str]]:

@@ -47,12 +47,14 @@ class Trained:
         models: (run, fold) of each model, from 1.
         system: that was fitted.
         fitted: what it learnt.
+        folder: of the run; None: they come from a file.
     """
 
     results: Mapping
     models: tuple[tuple[int, int], ...]
     system: System
     fitted: Any
+    folder: pathlib.Path | None = None
 
     @property
     def name(self) -> str:
@@ -68,6 +70,12 @@ class Trained:
     def config(self) -> Mapping:
         """The run's recipe."""
         return self.results["config"]
+
+    @property
+    def dmarkers_options(self) -> dict[str, Any]:
+        """The definition and the smoothing of the D-Markers that the run was trained with, or of one's own videos."""
+        options = self.config.get("dmarkers", recipe.dmarkers(recipe.FOLDER))
+        return {"definition": options["definition"], "smoothing": options["smoothing"] or None}
 
     @property
     def card(self) -> str:
@@ -102,17 +110,9 @@ class Trained:
 
     def plot(self, sample: Sample, path: pathlib.Path, title: str) -> None:
         """Draws what the D-Markers see in the sample, under the definition that the run was trained with, as a PNG."""
-        options = self.config.get("dmarkers", recipe.dmarkers(recipe.FOLDER))
-        authors = options["definition"] == "authors"
-        dmarkers.plot(
-            path,
-            scale(sample.landmarks) if authors else sample.landmarks,
-            sample.fps,
-            aspect=sample.aspect,
-            definition=options["definition"],
-            smoothing=options["smoothing"] or None,
-            title=title,
-        )
+        options = self.dmarkers_options
+        landmarks = scale(sample.landmarks) if options["definition"] == "authors" else sample.landmarks
+        dmarkers.plot(path, landmarks, sample.fps, aspect=sample.aspect, title=title, **options)
 
     def some(self, count: int) -> "Trained":
         """Returns some of the models, spread evenly over the folds: a quicker answer, and a rougher spread.
@@ -204,7 +204,7 @@ def _from_run(directory: pathlib.Path) -> Trained:
         ) from error
     if not (directory / FITTED).is_dir():
         raise UserError(f"{directory / FITTED}: no such folder, so the models are lost.", remedy="train_again")
-    return Trained(results, models, system, system.load(directory / FITTED, len(models)))
+    return Trained(results, models, system, system.load(directory / FITTED, len(models)), directory)
 
 
 def _from_contents(path: str | pathlib.Path, contents: Contents) -> Trained:

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 REMEDIES = {
+    "background": "--background FOLDER names other videos to compare with.",
     "benchmark": "dfuse-benchmark runs it.",
     "chips": "dfuse-extract, dfuse-dataset and dfuse-build make them of the videos with --chips.",
     "crossdb": "dfuse-crossdb runs it.",

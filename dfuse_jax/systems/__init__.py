@@ -17,7 +17,7 @@ from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.train import History, Inputs, Progress, Replica
 
-__all__ = ["Portable", "System", "build", "names", "register"]
+__all__ = ["Embedding", "Portable", "System", "build", "names", "register"]
 
 
 class System(Protocol):
@@ -78,6 +78,19 @@ class Portable(Protocol):
 
         Raises:
             ValueError: the arrays are not those of this system.
+        """
+        ...
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """A system that sees every video as a vector before it decides."""
+
+    def embed(self, fitted: Any, inputs: Inputs) -> Float[np.ndarray, "replicas videos width"]:
+        """Returns the vector of each video, by each fitted replica.
+
+        Raises:
+            UserError: it has none after all.
         """
         ...
 

@@ -8,13 +8,16 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jax import lax
+from jaxtyping import Array, Float, Int
 
 from dfuse_jax import train
 from dfuse_jax.runtime import messages
+from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
 from dfuse_jax.systems import checks, kernels
 from dfuse_jax.train import (
@@ -30,6 +33,8 @@ from dfuse_jax.train import (
     State,
     Tuning,
 )
+
+LAST_LAYERS = ("head", "head_out")  # the names under which networks have the layer that gives logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,20 +144,43 @@ class Neural:
 
     def predict(self, fitted: State, inputs: Inputs) -> Float[np.ndarray, "replicas videos"]:
         """Averages the probabilities of random clips of each video, by each trained replica."""
+        windows, shape = self.windows(inputs)
+        arguments = windows, np.arange(len(windows.length), dtype=np.int32)
+        probabilities = self._ask(_predict, fitted, *arguments, train.random_key(self.tuning))
+        return probabilities.reshape(-1, *shape).mean(axis=2)
+
+    def embed(self, fitted: State, inputs: Inputs) -> Float[np.ndarray, "replicas videos width"]:
+        """Averages what the last layer sees of the same clips, by each trained replica; logits are linear in it.
+
+        Raises:
+            UserError: the network's last layer is not known.
+        """
+        windows, shape = self.windows(inputs)
+        vectors = self._ask(_embed, fitted, train.as_clips(windows), windows.per_video)
+        return vectors.reshape(len(vectors), *shape, -1).mean(axis=2)
+
+    def windows(self, inputs: Inputs) -> tuple[Inputs, tuple[int, int]]:
+        """Returns the random clips that a prediction rests on as videos of their own, and (videos, clips of each).
+
+        Of the videos only what the windows show, so that videos of any length share what is compiled.
+        """
+        start = self.window_starts(inputs)
+        return train.cut(inputs, start, self.settings.clip_frames), start.shape
+
+    def window_starts(self, inputs: Inputs) -> Int[np.ndarray, "videos windows"]:
+        """Returns the frames at which the clips of each video begin, which it draws as if it were the only one."""
+        alone = np.zeros(len(inputs.length), np.int32)
+        return np.asarray(_draw_windows(self.settings, inputs.length, alone, train.random_key(self.tuning)))
+
+    def _ask(self, program: Callable, fitted: State, *arguments: Any) -> np.ndarray:
+        """Returns what a program gives for all replicas, where their states are."""
         (device,) = jax.tree.leaves(fitted)[0].devices()
         replicas = len(jax.tree.leaves(fitted)[0])
         # A CPU would only interpret the kernels of a run that was trained on a GPU.
         interpreted = device.platform == "cpu" and self.kernels == "fused"
         network = self.with_kernels("plain").network if interpreted else self.network
-        program = _predict(network.suited_to(device.platform, replicas), self.settings, device.platform)
-        alone = np.zeros(len(inputs.length), np.int32)  # each video draws as if it were the only one
-        key = train.random_key(self.tuning)
-        start = np.asarray(_draw_windows(self.settings, inputs.length, alone, key))
-        # Of the videos only what the windows show, so that videos of any length share what is compiled.
-        windows = train.cut(inputs, start, self.settings.clip_frames)
-        arguments = jax.device_put((windows, np.arange(start.size, dtype=np.int32)), device)
-        probabilities = np.asarray(program(fitted, *arguments, key))
-        return probabilities.reshape(replicas, *start.shape).mean(axis=2)
+        compiled = program(network.suited_to(device.platform, replicas), self.settings, device.platform)
+        return np.asarray(compiled(fitted, *jax.device_put(arguments, device)))
 
     def epoch_work(self, replicas: Sequence[Replica]) -> tuple[int, int]:
         """Returns the training steps of an epoch, and the clips that it trains on and evaluates."""
@@ -279,6 +307,41 @@ def _predict(network: Network, settings: Settings, platform: str) -> Callable:
     """Returns what asks all replicas [R, ...] about windows that are videos of their own."""
     one = functools.partial(train.predict, network, dataclasses.replace(settings, eval_windows=1))
     return jax.jit(train.over_replicas(one, stacked=1, platform=platform))
+
+
+@functools.lru_cache(maxsize=4)
+def _embed(network: Network, settings: Settings, platform: str) -> Callable:
+    """Returns what gives the input of all replicas' last layer for clips [N, T, ...] and their videos' features."""
+
+    def of_replica(state: State, clips: Any, per_video: Any) -> Array:
+        count = len(jax.tree.leaves(clips)[0])
+        size = min(settings.batch_size, count)
+        rows = jnp.arange(-(-count // size) * size).reshape(-1, size) % count  # the last ones are repeats
+
+        def of_batch(row: Array) -> Array:
+            clip, video = jax.tree.map(lambda x: x[row], (clips, state.standardise(per_video)))
+            return _last_input(network, state, clip, video)
+
+        vectors = lax.map(of_batch, rows)
+        return vectors.reshape(-1, vectors.shape[-1])[:count]
+
+    return jax.jit(train.over_replicas(of_replica, stacked=1, platform=platform))
+
+
+def _last_input(network: Network, state: State, clip: Any, video: Any) -> Array:
+    """Returns what the network's last layer, one of LAST_LAYERS, sees of a batch."""
+    inputs = []
+
+    def keep(layer: Callable, arguments: tuple, options: dict, context: nn.module.InterceptorContext) -> Any:
+        if context.module.name in LAST_LAYERS and context.method_name == "__call__":
+            inputs.append(arguments[0])
+        return layer(*arguments, **options)
+
+    with nn.intercept_methods(keep):
+        network.apply(state.variables(), clip, video, train=False, dropout=0.0, rngs=None, mutable=False)
+    if not inputs:
+        raise UserError(f"the network has no embedding: none of its layers is named {' or '.join(LAST_LAYERS)}.")
+    return inputs[-1]
 
 
 _draw_windows = jax.jit(train.draw_windows, static_argnums=0)

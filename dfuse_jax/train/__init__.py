@@ -1,6 +1,6 @@
 """Training of all replicas of a cross-validation at once: it knows arrays, but neither data files nor models."""
 
-from dfuse_jax.train.arrays import Assignment, Inputs, Replica, assign, cut, end_to_end
+from dfuse_jax.train.arrays import Assignment, Inputs, Replica, as_clips, assign, cut, end_to_end, take
 from dfuse_jax.train.checkpoint import Checkpoints
 from dfuse_jax.train.epoch import State, draw_windows, initialise, loss_and_gradient, over_replicas, predict
 from dfuse_jax.train.loop import restore_trained, train, trained_shapes
@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "State",
     "Tuning",
+    "as_clips",
     "assign",
     "cross_entropy",
     "cut",
@@ -36,6 +37,7 @@ __all__ = [
     "random_key",
     "replicas_that_fit",
     "restore_trained",
+    "take",
     "train",
     "trained_shapes",
 ]

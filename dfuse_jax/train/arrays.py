@@ -118,6 +118,27 @@ def cut(inputs: Inputs, start: Int[np.ndarray, "videos windows"], frames: int) -
     )
 
 
+def take(inputs: Inputs, videos: Int[np.ndarray, " taken"]) -> Inputs:
+    """Returns some of the videos, in this order; one may be taken several times."""
+    first, length = np.asarray(inputs.first)[videos], np.asarray(inputs.length)[videos]
+    zeros = len(jax.tree.leaves(inputs.per_frame)[0]) - 1
+    frames = [np.arange(begin, begin + count) for begin, count in zip(first.tolist(), length.tolist(), strict=True)]
+    index = np.concatenate([*frames, [zeros]])
+    return Inputs(
+        per_frame=jax.tree.map(lambda x: x[index], inputs.per_frame),
+        per_video=jax.tree.map(lambda x: x[videos], inputs.per_video),
+        first=np.cumsum(length, dtype=np.int32) - length,
+        length=length,
+        label=np.asarray(inputs.label)[videos],
+    )
+
+
+def as_clips(windows: Inputs) -> Any:
+    """Returns what `cut` gave as clips: the tree `per_frame` with leaves [N, frames, ...]."""
+    count = len(windows.length)
+    return jax.tree.map(lambda x: x[:-1].reshape(count, -1, *x.shape[1:]), windows.per_frame)
+
+
 def assign(replicas: Sequence[Replica], tuning: Tuning | Sequence[Tuning]) -> Assignment:
     """Stacks the replicas' videos and settings into arrays [R, ...] on the host.
 
