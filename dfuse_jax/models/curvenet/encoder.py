@@ -137,5 +137,11 @@ class CurveNet(nn.Module):
         moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(x.shape[-1], name="exit")(x.shape[-1])
         last = BatchNorm(name="exit_norm").fold(kernel, moments).astype(x.dtype)
-        x = activated_maps((x,), (last,), slope=0.0, kernels=self.kernels, frames_at_once=frames_at_once)
-        return Dropout(self.dropout)(x, train)
+        return activated_maps(
+            (x,),
+            (last,),
+            slope=0.0,
+            kernels=self.kernels,
+            frames_at_once=frames_at_once,
+            dropped=Dropout(self.dropout).draw(train),
+        )

@@ -7,6 +7,7 @@ from kernels import KINDS, compare, compare_errors, features
 from smiles import precision
 
 from dfuse_jax.models.curvenet.maps import activated_maps
+from dfuse_jax.models.layers import Drop
 from dfuse_jax.models.norms import Affine
 
 # Widths of the inputs, that of the output, whether there is a residual, and the slope.
@@ -19,13 +20,13 @@ def operands(widths, width, residual, *, lead=(2, 33), dtype=float):
     return inputs, maps, features(*lead, width, dtype=dtype) if residual else None
 
 
-def pull(kernels, slope, operands, *, replicas=False):
+def pull(kernels, slope, operands, *, replicas=False, dropped=None):
     """Returns the values and the gradients of all operands, which are stacked where there are replicas."""
 
     def apply(inputs, maps, residual):
         maps = tuple(each.astype(inputs[0].dtype) for each in maps)
         options = {"kernels": kernels, "frames_at_once": None, "slope": slope, "residual": residual}
-        y = activated_maps(inputs, maps, **options)
+        y = activated_maps(inputs, maps, **options, dropped=dropped)
         return jnp.sum(jnp.sin(jnp.arange(y.size)).reshape(y.shape).astype(y.dtype) * y), y
 
     function = jax.value_and_grad(apply, argnums=(0, 1, 2), has_aux=True)
@@ -37,6 +38,16 @@ def pull(kernels, slope, operands, *, replicas=False):
 def test_values_and_gradients_agree_in_float64(widths, width, residual, slope):
     with precision(True):
         compare(*(pull(kind, slope, operands(widths, width, residual)) for kind in KINDS), 1e-12)
+
+
+@pytest.mark.parametrize(("width", "rate"), [(20, 0.5), (300, 0.1), (7, 0.5)])
+def test_what_is_dropped_agrees_in_float64(width, rate):
+    """Of a width that 4 does not divide too, which stays plain."""
+    drop = Drop(jnp.asarray([3, 5], jnp.uint32), jnp.asarray(round(rate * 2**16), jnp.uint32))
+    with precision(True):
+        plain, fused = (pull(kind, 0.0, operands((6,), width, False), dropped=drop) for kind in KINDS)
+        compare(plain, fused, 1e-12)
+    assert abs(jnp.mean(plain[0] == 0) - (1 - (1 - rate) / 2)) < 0.1
 
 
 def test_values_and_gradients_agree_in_float32():
