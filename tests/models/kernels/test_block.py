@@ -47,7 +47,7 @@ def test_in_float64_it_is_the_plain_one(shape, dropout, train):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * max(1, np.abs(theirs).max()))
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.1)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.25)])
 def test_in_lower_precision_it_is_near_the_exact_one(dtype, tolerance):
     with jax.enable_x64(True):
         x, variables = example((2, 3, 4, 16))
