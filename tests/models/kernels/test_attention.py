@@ -36,6 +36,7 @@ def test_values_and_gradients_are_those_of_the_plain_version(shape, dtype, toler
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
 
 
+@pytest.mark.long
 def test_replicas_side_by_side_are_those_replicas_alone():
     qkv = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 5, 3, 2, 4)), jnp.float32)
     gradient = jax.grad(lambda x: jnp.sum(attend(x) ** 2))

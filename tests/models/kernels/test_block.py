@@ -47,6 +47,7 @@ def test_in_float64_it_is_the_plain_one(shape, dropout, train):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * max(1, np.abs(theirs).max()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.25)])
 def test_in_lower_precision_it_is_near_the_exact_one(dtype, tolerance):
     with jax.enable_x64(True):
@@ -59,6 +60,7 @@ def test_in_lower_precision_it_is_near_the_exact_one(dtype, tolerance):
         assert error <= tolerance * max(1, np.sqrt(np.mean(theirs**2)))
 
 
+@pytest.mark.long
 def test_replicas_side_by_side_are_those_replicas_alone():
     x, variables = example((2, 2, 3, 16), "float32")
     variables = jax.tree.map(lambda a: jnp.stack([a, 1.1 * a]), variables)

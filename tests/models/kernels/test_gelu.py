@@ -36,6 +36,7 @@ def test_values_and_gradients_are_those_of_the_plain_version(shape, dtype, toler
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * max(1, np.abs(expected).max() / 8))
 
 
+@pytest.mark.long
 def test_replicas_side_by_side_are_those_replicas_alone():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 70, 20)), jnp.float32)
     bias = x[:, 0]

@@ -53,10 +53,12 @@ def test_what_is_dropped_agrees_in_float64(width, rate):
     assert abs(jnp.mean(plain[0] == 0) - (1 - (1 - rate) / 2)) < 0.2
 
 
+@pytest.mark.long
 def test_values_and_gradients_agree_in_float32():
     compare(*(pull(kind, 0.2, operands((16, 3), 40, True)) for kind in KINDS), 1e-5)
 
 
+@pytest.mark.long
 def test_bfloat16_is_as_near_to_float64_as_the_plain_version():
     inputs = operands((16, 3), 40, True, dtype=jnp.bfloat16)
     plain, fused = (pull(kind, 0.2, inputs) for kind in KINDS)
@@ -65,6 +67,7 @@ def test_bfloat16_is_as_near_to_float64_as_the_plain_version():
     compare_errors(exact, plain, fused, factor=1.2, floor=0.004)
 
 
+@pytest.mark.long
 def test_replicas_agree_in_float64():
     with precision(True):
         stacked = operands((6, 3), 20, True, lead=(3, 2, 33))
@@ -106,11 +109,13 @@ def test_with_batch_norms_values_statistics_and_gradients_agree_in_float64(width
         compare(*pull_normalised(widths, residual, slope=slope), 1e-12)
 
 
+@pytest.mark.long
 def test_with_batch_norms_replicas_agree_in_float64():
     with precision(True):
         compare(*pull_normalised((6, 3), True, lead=(3, 2, 33), replicas=3), 1e-12)
 
 
+@pytest.mark.long
 def test_with_batch_norms_evaluation_and_float32_agree():
     compare(*pull_normalised((16, 3), True, train=False), 1e-5)
     compare(*pull_normalised((16, 3), True), 1e-5)

@@ -29,12 +29,14 @@ def test_values_and_gradients_agree_in_float64(frames, points, tokens, width):
         compare(pull(plain, *operands), pull(mix, *operands), 1e-12)
 
 
+@pytest.mark.long
 def test_replicas_agree_in_float64():
     with precision(True):
         operands = features(2, 33, 4), features(2, 3, 33, 8)
         compare(pull(plain, *operands), pull(mix, *operands), 1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 2**-5)])
 def test_in_lower_precision_they_are_near_the_exact_ones(dtype, tolerance):
     operands = features(33, 4, dtype=dtype), features(3, 33, 20, dtype=dtype)

@@ -53,11 +53,13 @@ def test_values_agree_in_float64(width):
         compare(jax.jit(plain)(*inputs), jax.jit(fused)(*inputs), 1e-12)
 
 
+@pytest.mark.long
 def test_values_agree_in_float32():
     inputs = operands(2, width=8)
     compare(jax.jit(plain)(*inputs), jax.jit(fused)(*inputs), 1e-5)
 
 
+@pytest.mark.long
 def test_bfloat16_is_as_near_to_float64_as_it_can_be():
     inputs = operands(2, width=8, dtype=jnp.bfloat16)
     values = jax.device_get(jax.jit(fused)(*inputs))
@@ -66,6 +68,7 @@ def test_bfloat16_is_as_near_to_float64_as_it_can_be():
     compare(exact, values, 2**-8)
 
 
+@pytest.mark.long
 def test_replicas_agree_in_float64():
     with precision(True):
         inputs = operands(2, 3, width=6)
