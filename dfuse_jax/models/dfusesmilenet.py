@@ -116,6 +116,16 @@ class DFuseSmileNet(nn.Module):
         """
         return list_incoming(neighbours[..., :-1])
 
+    def _mix(
+        self, kernel: Float[Array, "points tokens"], x: Float[Array, "frames points width"]
+    ) -> Float[Array, "frames tokens width"]:
+        """Maps along the points."""
+        if self.kernels == "fused":
+            from dfuse_jax.models.kernels.tokens import mix  # imports Pallas, which the plain version does not need
+
+            return mix(kernel, x)
+        return jnp.einsum("nt,mnc->mtc", kernel, x)
+
     @nn.compact
     def encode(
         self,
@@ -148,7 +158,7 @@ class DFuseSmileNet(nn.Module):
 
         x = encoder(flat(points), flat(neighbours), train, jax.tree.map(flat, incoming))
         kernel = Kernel(self.tokens, name="tokens")(x.shape[1]).astype(x.dtype)
-        x = jnp.einsum("nt,mnc->mtc", kernel, x)  # along the points
+        x = self._mix(kernel, x)
         x = BatchNorm(name="tokens_norm")(x, axis=1, train=train)  # a norm per token
         transformer = SpaceTime(
             depth=self.depth,

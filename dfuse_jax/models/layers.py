@@ -7,13 +7,14 @@ chooses the precision of the whole model. Statistics are the exception: they are
 import functools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax, random
 from jax.extend.random import threefry_2x32
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
 
 def at_least_float32(x: Array) -> Array:
@@ -77,7 +78,8 @@ dense = functools.partial(
     dot_general=lambda x, kernel, *_, **__: matmul(x, kernel),
 )
 linear = functools.partial(dense, use_bias=False)
-layer_norm = functools.partial(_LayerNorm, epsilon=1e-5, param_dtype=float)
+NORM_EPSILON = 1e-5  # of a LayerNorm
+layer_norm = functools.partial(_LayerNorm, epsilon=NORM_EPSILON, param_dtype=float)
 LEAK = 0.2
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=LEAK)
 
@@ -160,7 +162,36 @@ class TorchConv(nn.Module):
         return y + expand(bias.astype(x.dtype), y.ndim)
 
 
-_LEVELS = 2**16  # a value drops by 16 random bits, a quarter of what a random float takes
+DROP_LEVELS = 2**16  # a value drops by 16 random bits, a quarter of what a random float takes
+
+
+class Drop(NamedTuple):
+    """What dropout drops.
+
+    Attributes:
+        key: of the random bits.
+        threshold: values whose 16 bits are below it become 0.
+    """
+
+    key: UInt32[Array, "2"]
+    threshold: UInt32[Array, ""] | int
+
+    def __call__(self, x: Array) -> Array:
+        """Returns the input with some values set to 0 and the others divided by the share that is kept.
+
+        Block b of Threefry, whose counts are b and b plus the number of blocks, decides on the values 4 b to 4 b + 3.
+        """
+        blocks = -(-x.size // 4)
+        words = threefry_2x32(self.key, jnp.arange(2 * blocks, dtype=jnp.uint32))
+        bits = lax.bitcast_convert_type(words.reshape(2, blocks).T, jnp.uint16)
+        bits = bits.reshape(-1)[: x.size].reshape(x.shape)
+        kept = jnp.asarray(1 - self.threshold / DROP_LEVELS, x.dtype)
+        return jnp.where(bits < self.threshold, 0, x / kept)
+
+
+def drop(x: Array, what: Drop | None) -> Array:
+    """Returns the input with what is dropped, or all of it."""
+    return x if what is None else what(x)
 
 
 class Dropout(nn.Module):
@@ -173,15 +204,15 @@ class Dropout(nn.Module):
 
     rate: float | Float[Array, ""]
 
+    def draw(self, train: bool) -> Drop | None:
+        """Returns what is dropped, which is new with every call; None: nothing."""
+        traced = isinstance(self.rate, jax.Array)
+        threshold = jnp.round(self.rate * DROP_LEVELS).astype(jnp.uint32) if traced else round(self.rate * DROP_LEVELS)
+        if not train or (not traced and threshold == 0):
+            return None
+        return Drop(random.bits(self.make_rng("dropout"), (2,), jnp.uint32), threshold)
+
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Returns the input, in training with some values set to 0 and the others divided by 1 - rate."""
-        traced = isinstance(self.rate, jax.Array)
-        threshold = jnp.round(self.rate * _LEVELS).astype(jnp.uint32) if traced else round(self.rate * _LEVELS)
-        if not train or (not traced and threshold == 0):
-            return x
-        key = random.bits(self.make_rng("dropout"), (2,), jnp.uint32)
-        words = threefry_2x32(key, jnp.arange(-(-x.size // 2), dtype=jnp.uint32))
-        bits = lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
-        kept = jnp.asarray(1 - threshold / _LEVELS, x.dtype)
-        return jnp.where(bits < threshold, 0, x / kept)
+        return drop(x, self.draw(train))

@@ -5,13 +5,16 @@ The latter attends along one axis at a time.
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dfuse_jax.models.layers import Dropout, dense, layer_norm
+from dfuse_jax.models.layers import Drop, Dropout, dense, drop, layer_norm
+
+FRAMES, TOKENS = 1, 2  # axes of [batch, frames, tokens, width]
 
 
 def positional_encoding(length: int, width: int) -> Float[np.ndarray, "length width"]:
@@ -20,53 +23,57 @@ def positional_encoding(length: int, width: int) -> Float[np.ndarray, "length wi
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)[:, :width].astype(np.float32)
 
 
+class Drops(NamedTuple):
+    """What a block's dropout drops; None: nothing.
+
+    Attributes:
+        code: of the normed input beside its code.
+        attention: of what positions attend to.
+        hidden: of the MLP's hidden layer.
+        mlp: of the MLP's output.
+    """
+
+    code: Drop | None
+    attention: Drop | None
+    hidden: Drop | None
+    mlp: Drop | None
+
+
 class Attention(nn.Module):
     """Multi-head self-attention over the last axis but one.
 
     Attributes:
         heads: how many there are.
         head_width: width of a head.
-        dropout: rate.
         coded: whether the positions' code is added inside, as MeshSmileNet does it in every block.
         activated: whether GELU follows the output map, as in P4Transformer.
         dense: makes the linear maps.
-        kernels: "plain", or "fused" for a GPU's kernels, see `models.kernels`.
     """
 
     heads: int
     head_width: int
-    dropout: float | Float[Array, ""]
     coded: bool = True
     activated: bool = False
     dense: Callable[..., nn.Module] = dense
-    kernels: str = "plain"
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
+    def __call__(self, x: Float[Array, "*batch length width"], drops: Drops) -> Float[Array, "*batch length width"]:
         """Returns what every position attends to."""
         length, width = x.shape[-2:]
         if self.coded:
             code = jnp.asarray(positional_encoding(length, width), x.dtype)
             code = code.reshape((1,) * (x.ndim - 2) + code.shape)
             # The normed input stands beside its coded copy, as published: in evaluation this is 2 x + code.
-            x = x + Dropout(self.dropout)(x + code, train)
+            x = x + drop(x + code, drops.code)
         qkv = self.dense(3 * self.heads * self.head_width, use_bias=False, name="qkv")(x)
         qkv = qkv.reshape(*x.shape[:-1], 3, self.heads, self.head_width)
-        x = self._attend(qkv).reshape(*x.shape[:-1], -1)
-        x = self.dense(width, name="out")(x)
+        x = self.dense(width, name="out")(attend(qkv).reshape(*x.shape[:-1], -1))
         if self.activated:
             x = nn.gelu(x, approximate=False)
-        return Dropout(self.dropout)(x, train)
-
-    def _attend(self, qkv: Float[Array, "*batch length 3 heads width"]) -> Float[Array, "*batch length heads width"]:
-        if self.kernels == "fused":
-            from dfuse_jax.models.kernels.attention import attend  # imports Pallas, which the others do not need
-
-            return attend(qkv)
-        return attend_plainly(qkv)
+        return drop(x, drops.attention)
 
 
-def attend_plainly(qkv: Float[Array, "*batch length 3 heads width"]) -> Float[Array, "*batch length heads width"]:
+def attend(qkv: Float[Array, "*batch length 3 heads width"]) -> Float[Array, "*batch length heads width"]:
     """Returns softmax(q k^T / sqrt(width)) v of every head."""
     q, k, v = jnp.moveaxis(qkv, -3, 0)
     weights = nn.softmax(jnp.einsum("...qhd,...khd->...hqk", q, k) * qkv.shape[-1] ** -0.5)
@@ -82,9 +89,9 @@ class Block(nn.Module):
         mlp: hidden width of the MLP.
         dropout: rate.
         coded: see `Attention`.
-        activated: see `Attention`.
+        activated: see `Attention`; there are no kernels for it.
         dense: makes the linear maps.
-        kernels: see `Attention`.
+        kernels: "plain", or "fused" for a GPU's kernels, see `models.kernels`, where 4 divides both widths.
     """
 
     heads: int
@@ -97,29 +104,32 @@ class Block(nn.Module):
     kernels: str = "plain"
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*batch length width"], train: bool) -> Float[Array, "*batch length width"]:
-        """Returns the block's output."""
+    def __call__(
+        self, x: Float[Array, "*positions width"], train: bool, axis: int = -2
+    ) -> Float[Array, "*positions width"]:
+        """Returns the block's output; it attends along an axis of the positions."""
+        drops = Drops(*(Dropout(self.dropout).draw(train) for _ in Drops._fields))
+        if self.kernels == "fused" and not self.is_initializing() and x.shape[-1] % 4 == self.mlp % 4 == 0:
+            return self._fused(x, drops, axis)
+        x = jnp.swapaxes(x, axis, -2)
         attention = Attention(
             heads=self.heads,
             head_width=self.head_width,
-            dropout=self.dropout,
             coded=self.coded,
             activated=self.activated,
             dense=self.dense,
-            kernels=self.kernels,
             name="attention",
         )
-        x = x + attention(layer_norm(name="attention_norm")(x), train)
-        h = self._activate(self.dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)))
-        h = self.dense(x.shape[-1], name="mlp_out")(Dropout(self.dropout)(h, train))
-        return x + Dropout(self.dropout)(h, train)
+        x = x + attention(layer_norm(name="attention_norm")(x), drops)
+        h = nn.gelu(self.dense(self.mlp, name="mlp_in")(layer_norm(name="mlp_norm")(x)), approximate=False)
+        h = self.dense(x.shape[-1], name="mlp_out")(drop(h, drops.hidden))
+        return jnp.swapaxes(x + drop(h, drops.mlp), axis, -2)
 
-    def _activate(self, h: Float[Array, "*batch length hidden"]) -> Float[Array, "*batch length hidden"]:
-        if self.kernels == "fused":
-            from dfuse_jax.models.kernels.gelu import gelu  # imports Pallas, which the others do not need
+    def _fused(self, x: Float[Array, "*positions width"], drops: Drops, axis: int) -> Float[Array, "*positions width"]:
+        from dfuse_jax.models.kernels.block import block  # imports Pallas, which the plain version does not need
 
-            return gelu(h)
-        return nn.gelu(h, approximate=False)
+        code = positional_encoding(x.shape[axis], x.shape[-1]) if self.coded else None
+        return block(self.variables["params"], x, axis=axis, heads=self.heads, code=code, drops=drops)
 
 
 class SpaceTime(nn.Module):
@@ -132,7 +142,7 @@ class SpaceTime(nn.Module):
         head_width: width of a head.
         mlp: hidden width of a block's MLP.
         dropout: rate everywhere.
-        kernels: see `Attention`.
+        kernels: see `Block`.
     """
 
     depth: int
@@ -155,11 +165,8 @@ class SpaceTime(nn.Module):
             kernels=self.kernels,
         )
         for number in range(self.depth):
-            along_tokens = number % 2 == 1
-            x = x if along_tokens else jnp.swapaxes(x, 1, 2)
-            x = block(name=f"space_time_{number}")(x, train)
-            x = x if along_tokens else jnp.swapaxes(x, 1, 2)
-        x = jnp.mean(x, axis=2)
+            x = block(name=f"space_time_{number}")(x, train, axis=FRAMES if number % 2 == 0 else TOKENS)
+        x = jnp.mean(x, axis=TOKENS)
         for number in range(self.time_depth):
-            x = block(name=f"time_{number}")(x, train)
+            x = block(name=f"time_{number}")(x, train, axis=FRAMES)
         return x

@@ -29,7 +29,7 @@ _PARTS = (
     (r"/cic_\d", "maps of points"),
     (r"/entry\b|/edge_moments\b", "entry"),
     (r"/point_encoder\b", "exit"),
-    (r"encode/(tokens|\w+,\w+->)", "tokens"),
+    (r"encode/(tokens|\w+\._mix|\w+,\w+->)", "tokens"),
     (r"/transformer\b", "transformer"),
 )
 REST = "rest"

@@ -72,18 +72,29 @@ class CurveGrouping(nn.Module):
         # A CPU reads whole lists of neighbours faster, a GPU the scores themselves.
         neighbour_scores = None if self.kernels == "fused" else gather(point_scores, neighbours)
 
-        def advance(curves: Curves, candidates: Array, suppression: Array | float) -> Curves:
-            """Moves every curve to one of its candidates [M, C, K]."""
+        def survey(curves: Curves, descriptors: Array) -> tuple[Array, Array, Array | float]:
+            """Returns the candidates [M, C, K] of every curve, their scores, and how far each is suppressed."""
+            constants = lax.stop_gradient((x, curves.features, descriptors))
             if neighbour_scores is None:
-                scores = gather(point_scores, candidates)
-            else:
-                scores = gather(neighbour_scores, curves.points)
-            scores = scores + curves.descriptors @ agent[width:]
+                from dfuse_jax.models.kernels import walk  # imports Pallas, which the plain version does not need
+
+                return walk.survey(neighbours, curves.points, point_scores, *constants)
+            candidates, scores = gather(neighbours, curves.points), gather(neighbour_scores, curves.points)
+            if descriptors is curves.features:  # a curve that begins goes nowhere yet, and crosses nothing
+                return candidates, scores, 1.0
+            suppression = map_frames(_suppression, candidates, *constants, frames_at_once=self.frames_at_once)
+            return candidates, scores, suppression
+
+        def advance(curves: Curves, descriptors: Array) -> Curves:
+            """Moves every curve to one of its candidates, and gives it a new descriptor."""
+            candidates, scores, suppression = survey(curves, descriptors)
+            scores = scores + descriptors @ agent[width:]
             scores, norm = curves.agent_norm.normalise(scores[..., None], train=train)
             weights = nn.softmax(scores[..., 0] * suppression)
             return curves._replace(
                 points=_best(weights, candidates),
                 features=_best_features(weights, x, candidates, self.kernels, self.frames_at_once),
+                descriptors=descriptors,
                 agent_norm=norm,
             )
 
@@ -92,21 +103,12 @@ class CurveGrouping(nn.Module):
             logits, norm = curves.momentum_norm.normalise(pairs @ momentum, train=train)
             weights = momentum_weights(logits, self.variant)
             descriptors = weights[..., :1] * curves.features + weights[..., 1:] * curves.descriptors
-            candidates = gather(neighbours, curves.points)
-            constants = lax.stop_gradient((x, curves.features, descriptors))
-            if self.kernels == "fused":
-                from dfuse_jax.models.kernels import walk  # imports Pallas, which the plain version does not need
-
-                suppression = walk.suppression(candidates, *constants)
-            else:
-                suppression = map_frames(_suppression, candidates, *constants, frames_at_once=self.frames_at_once)
-            curves = curves._replace(descriptors=descriptors, momentum_norm=norm)
-            curves = advance(curves, candidates, suppression)
+            curves = advance(curves._replace(momentum_norm=norm), descriptors)
             return curves, curves.features
 
         start = gather(x, start_points)
         curves = Curves(start_points, start, start, agent_norm.state(1), momentum_norm.state(2))
-        first = advance(curves, gather(neighbours, start_points), suppression=1.0)
+        first = advance(curves, start)
         # A GPU need not copy what a loop carries where there is none; a CPU would only compile longer.
         last, others = lax.scan(step, first, length=self.steps - 1, unroll=self.kernels == "fused")
         if train:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from dfuse_jax.models.cloud import Cloud, Incoming, edge_moments, feature_moments, list_incoming
 from dfuse_jax.models.curvenet.curves import CurveAggregation, CurveGrouping
 from dfuse_jax.models.curvenet.lpfa import LPFA, Entry
-from dfuse_jax.models.curvenet.maps import activated_maps
+from dfuse_jax.models.curvenet.maps import normalised_maps
 from dfuse_jax.models.layers import Dropout, Kernel
 from dfuse_jax.models.norms import BatchNorm
 
@@ -46,9 +46,8 @@ class CIC(nn.Module):
         width, frames_at_once = x.shape[-1], self.frames_at_once
         moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(width // self.bottleneck, name="reduce")(width)
-        reduce = BatchNorm(name="reduce_norm").fold(kernel, moments).astype(x.dtype)
-        activate = functools.partial(activated_maps, kernels=self.kernels, frames_at_once=frames_at_once)
-        y = activate((x,), (reduce,))
+        activate = functools.partial(normalised_maps, kernels=self.kernels, frames_at_once=frames_at_once)
+        y = activate((x,), (kernel,), (BatchNorm(name="reduce_norm"),), (moments,))
 
         grouping = CurveGrouping(
             curves=self.curves,
@@ -63,13 +62,11 @@ class CIC(nn.Module):
         y = LPFA(frames_at_once=frames_at_once, kernels=self.kernels, name="lpfa")(y, cloud, train)
 
         y_moments = feature_moments(y, frames_at_once=frames_at_once) if train else None
-        kernel = Kernel(self.features, name="expand")(y.shape[-1])
-        expand = BatchNorm(name="expand_norm").fold(kernel, y_moments).astype(x.dtype)
+        expand, expand_norm = Kernel(self.features, name="expand")(y.shape[-1]), BatchNorm(name="expand_norm")
         if width == self.features:
-            return activate((y,), (expand,), residual=x)
-        kernel = Kernel(self.features, name="shortcut")(width)
-        shortcut = BatchNorm(name="shortcut_norm").fold(kernel, moments).astype(x.dtype)
-        return activate((y, x), (expand, shortcut))
+            return activate((y,), (expand,), (expand_norm,), (y_moments,), residual=x)
+        shortcut, shortcut_norm = Kernel(self.features, name="shortcut")(width), BatchNorm(name="shortcut_norm")
+        return activate((y, x), (expand, shortcut), (expand_norm, shortcut_norm), (y_moments, moments))
 
 
 class CurveNet(nn.Module):
@@ -136,6 +133,13 @@ class CurveNet(nn.Module):
             x = block(x, cloud, train)
         moments = feature_moments(x, frames_at_once=frames_at_once) if train else None
         kernel = Kernel(x.shape[-1], name="exit")(x.shape[-1])
-        last = BatchNorm(name="exit_norm").fold(kernel, moments).astype(x.dtype)
-        x = activated_maps((x,), (last,), slope=0.0, kernels=self.kernels, frames_at_once=frames_at_once)
-        return Dropout(self.dropout)(x, train)
+        return normalised_maps(
+            (x,),
+            (kernel,),
+            (BatchNorm(name="exit_norm"),),
+            (moments,),
+            slope=0.0,
+            kernels=self.kernels,
+            frames_at_once=frames_at_once,
+            dropped=Dropout(self.dropout).draw(train),
+        )

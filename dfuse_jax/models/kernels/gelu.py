@@ -1,21 +1,20 @@
-"""GELU in one pass: whatever XLA makes of its polynomial, values lie in memory only before and after it.
+"""GELU of a product and its bias, and the dropout of it, in one kernel a pass.
 
-The plain version is `flax.linen.gelu`, with the error function. A program takes a block of values of any array.
+The plain version is what `models.transformer.Block` writes between the two maps of its MLP: dropout(gelu(x + bias)),
+with the error function. Rows are those of `kernels.rows`.
 """
 
 import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
-from dfuse_jax.models.kernels import program
-from dfuse_jax.models.layers import at_least_float32
+from dfuse_jax.models.kernels import rows
+from dfuse_jax.models.kernels.rows import Axis, Tile
 
-_BLOCK = 1024
 # The error function in float32 is x P(x^2) / Q(x^2) within this of 0; coefficients of falling powers, as XLA uses them.
 _LIMIT = 3.832506856900711
 _NUMERATOR = (
@@ -36,57 +35,66 @@ _DENOMINATOR = (
 )
 
 
+class Activation(NamedTuple):
+    """dropout(gelu(x + bias)).
+
+    Attributes:
+        x: a product.
+        bias: of the product.
+        drop: what `rows.pack` gives; None: nothing is dropped.
+        axis: along which the block attends.
+    """
+
+    x: Float[Array, "rows width"]
+    bias: Float[Array, " width"]
+    drop: UInt32[Array, "3"] | None
+    axis: Axis
+
+
 @jax.custom_vjp
-def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Returns x Phi(x), with Phi the standard normal distribution function."""
-    return _launch(_values, x, name="gelu")
+def activate(activation: Activation) -> Float[Array, "rows width"]:
+    """Returns its values, with gelu(x) = x Phi(x) and Phi the standard normal distribution function."""
+    x = activation.x
+    values, _ = rows.launch(_activate, activation, _like(x), shape=x.shape, name="gelu")
+    return values
 
 
-def _forward(x: Array) -> tuple[Array, Array]:
-    return gelu(x), x
+def _forward(activation: Activation) -> tuple[Array, Activation]:
+    return activate(activation), activation
 
 
-def _backward(x: Array, g: Array) -> tuple[Array]:
-    return (_launch(_gradient, x, g, name="gelu_gradient"),)
+def _backward(activation: Activation, g: Array) -> tuple[Activation]:
+    x_gradient, (bias_gradient,) = rows.launch(
+        _activate_gradient, (activation, g), _like(g), shape=g.shape, sums=1, name="gelu_gradient"
+    )
+    bias_gradient = bias_gradient.astype(activation.bias.dtype)
+    return (activation._replace(x=x_gradient, bias=bias_gradient, drop=None),)
 
 
-gelu.defvjp(_forward, _backward)
+activate.defvjp(_forward, _backward)
 
 
-def _launch(function, *arrays: Array, name: str) -> Array:
-    """Applies a function of values to arrays of one shape."""
-    like = arrays[0]
-    whole = pl.BlockSpec(memory_space=pl.ANY)  # a program picks its values itself
-
-    def kernel(*refs) -> None:
-        *inputs, output = refs
-        value = pl.program_id(0) * _BLOCK + lax.iota(jnp.int32, _BLOCK)
-        inside = value < like.size
-        operands = [at_least_float32(triton.load(ref.at[value], mask=inside, other=0)) for ref in inputs]
-        triton.store(output.at[value], function(*operands).astype(like.dtype), mask=inside)
-
-    def call(*operands: Array, interpret: bool) -> Array:
-        return pl.pallas_call(
-            kernel,
-            grid=(pl.cdiv(like.size, _BLOCK),),
-            in_specs=[whole] * len(operands),
-            out_specs=whole,
-            out_shape=jax.ShapeDtypeStruct((like.size,), like.dtype),
-            compiler_params=triton.CompilerParams(num_warps=program.WARPS),
-            interpret=interpret,
-            name=name,
-        )(*(x.reshape(-1) for x in operands)).reshape(like.shape)
-
-    return program.on_platform(call, arrays)
+def _like(x: Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype)
 
 
-def _values(x: Array) -> Array:
-    return x * _distribution(x)
+# The kernels: what is a tree of arrays above is a tree of references.
 
 
-def _gradient(x: Array, g: Array) -> Array:
+def _activate(tile: Tile, activation: Any, values_ref: Any) -> None:
+    x = tile.load(activation.x) + tile.load_vector(activation.bias)
+    drop = tile.dropping(activation.drop, activation.axis, values_ref.dtype)
+    tile.store(values_ref, drop(x * _distribution(x)))
+
+
+def _activate_gradient(tile: Tile, operands: Any, gradient_ref: Any) -> list[Array]:
+    activation, g_ref = operands
+    x = tile.load(activation.x) + tile.load_vector(activation.bias)
+    drop = tile.dropping(activation.drop, activation.axis, gradient_ref.dtype)
     density = jnp.exp(-0.5 * x * x) * (2 * math.pi) ** -0.5
-    return g * (_distribution(x) + x * density)
+    gradient = drop(tile.load(g_ref)) * (_distribution(x) + x * density)
+    tile.store(gradient_ref, gradient)
+    return [gradient]
 
 
 def _distribution(x: Array) -> Array:

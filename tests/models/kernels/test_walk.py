@@ -1,4 +1,4 @@
-"""What a walk's kernels give for candidates, against the plain version."""
+"""What a walk's kernels give for candidates, against the plain version: values, and the scores' gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +13,37 @@ from dfuse_jax.models.kernels import walk
 
 
 def operands(*lead: int, width: int, dtype=float):
-    """33 points, of which 40 curves have 5 candidates each."""
-    candidates = np.random.default_rng(0).integers(0, 33, (*lead, 40, 5)).astype(np.int16)
+    """33 points with 5 neighbours each, and 40 curves."""
+    rng = np.random.default_rng(0)
+    neighbours, points = rng.integers(0, 33, (*lead, 33, 5)).astype(np.int16), rng.integers(0, 33, (*lead, 40))
     x, g = (features(*lead, number, width, dtype=dtype) for number in (33, 40))
-    return jnp.asarray(candidates), x, g, 0.5 * g[..., ::-1, :]
+    return jnp.asarray(neighbours), jnp.asarray(points, jnp.int16), x[..., 0], x, g, 0.5 * g[..., ::-1, :]
 
 
-def fused(candidates, x, first, second):
-    return walk.suppression(candidates, x, first, second), walk.products(candidates, x, first)
+def fused(neighbours, points, scores, *arrays):
+    def surveyed(scores):
+        return walk.survey(neighbours, points, scores, *arrays)
+
+    return results(surveyed, scores, arrays, walk.products)
 
 
-def plain(candidates, x, first, second):
-    products = jnp.einsum("mckd,mcd->mck", gather(x, candidates), first)
-    return curves._suppression(candidates, x, first, second), products
+def plain(neighbours, points, scores, *arrays):
+    candidates = gather(neighbours, points)
+
+    def surveyed(scores):
+        return candidates, gather(scores, candidates), curves._suppression(candidates, *arrays)
+
+    def products(candidates, x, g):
+        return jnp.einsum("mckd,mcd->mck", gather(x, candidates), g)
+
+    return results(surveyed, scores, arrays, products)
+
+
+def results(surveyed, scores, arrays, products):
+    """Returns what curves see, the gradient of the scores, and the candidates' products with the curves' features."""
+    candidates, _, suppression = surveyed(scores)
+    values, pull = jax.vjp(lambda scores: surveyed(scores)[1], scores)
+    return candidates, values, suppression, pull(jnp.cos(values)), products(candidates, *arrays[:2])
 
 
 @pytest.mark.parametrize("width", [3, 16])
@@ -35,11 +53,13 @@ def test_values_agree_in_float64(width):
         compare(jax.jit(plain)(*inputs), jax.jit(fused)(*inputs), 1e-12)
 
 
+@pytest.mark.long
 def test_values_agree_in_float32():
     inputs = operands(2, width=8)
     compare(jax.jit(plain)(*inputs), jax.jit(fused)(*inputs), 1e-5)
 
 
+@pytest.mark.long
 def test_bfloat16_is_as_near_to_float64_as_it_can_be():
     inputs = operands(2, width=8, dtype=jnp.bfloat16)
     values = jax.device_get(jax.jit(fused)(*inputs))
@@ -48,6 +68,7 @@ def test_bfloat16_is_as_near_to_float64_as_it_can_be():
     compare(exact, values, 2**-8)
 
 
+@pytest.mark.long
 def test_replicas_agree_in_float64():
     with precision(True):
         inputs = operands(2, 3, width=6)
