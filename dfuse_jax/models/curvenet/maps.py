@@ -43,10 +43,11 @@ def normalised_maps(
         if of_input is not None:
             norm.store(after)
     settings = {"slope": slope, "residual": residual}
-    if kernels == "fused" and None not in moments and _drops_fours(dropped, maps[0].shape[-1]):
+    known = [of_input for of_input in moments if of_input is not None]
+    if kernels == "fused" and len(known) == len(inputs) and _drops_fours(dropped, maps[0].shape[-1]):
         from dfuse_jax.models.kernels.maps import normalise_and_activate  # imports Pallas, as below
 
-        return normalise_and_activate(inputs, maps, states, moments, **settings, drop=dropped)
+        return normalise_and_activate(inputs, maps, states, known, **settings, drop=dropped)
     affine = [each.astype(x.dtype) for (each, _), x in zip(folded, inputs, strict=True)]
     return activated_maps(inputs, affine, kernels=kernels, frames_at_once=frames_at_once, **settings, dropped=dropped)
 

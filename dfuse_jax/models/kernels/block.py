@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -51,12 +52,12 @@ def block(
     along = Axis(x.shape[axis], inner=math.prod(x.shape[axis % x.ndim + 1 : -1]))
     stream = x.reshape(-1, x.shape[-1])
 
-    coded = None if code is None else Code(code.astype(x.dtype), pack(drops.code), along)
+    coded = None if code is None else Code(jnp.asarray(code, x.dtype), pack(drops.code), along)
     joined = join(Stream(stream, norm=norm("attention_norm"), code=coded))
     qkv = matmul(joined.normed, parameter("attention", "qkv", "kernel"))
-    attended = attend(qkv.reshape(len(stream), 3, heads, -1), along).reshape(len(stream), -1)
+    attended = attend(qkv.reshape(len(stream), 3, heads, -1), along)
 
-    y = matmul(attended, parameter("attention", "out", "kernel"))
+    y = matmul(jnp.reshape(attended, (len(stream), -1)), parameter("attention", "out", "kernel"))
     branch = Branch(y, parameter("attention", "out", "bias"), pack(drops.attention), along)
     stream, normed = join(Stream(joined.x, branch, norm("mlp_norm")))
 

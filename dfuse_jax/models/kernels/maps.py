@@ -70,8 +70,8 @@ def normalise_and_activate(
         residual: see `activate`.
         drop: see `activate`.
     """
-    moments = jax.tree.map(lax.stop_gradient, tuple(moments))
-    maps = _Maps(tuple(inputs), tuple(kernels), tuple(norms), moments, residual, rows.pack(drop))
+    constants = tuple(jax.tree.map(lax.stop_gradient, each) for each in moments)
+    maps = _Maps(tuple(inputs), tuple(kernels), tuple(norms), constants, residual, rows.pack(drop))
     return _normalise_and_activate(slope, maps)
 
 
@@ -99,7 +99,7 @@ def _fold(maps: _Maps) -> tuple[tuple[Array, ...], tuple[Array, ...], Array]:
     return maps.inputs, kernels, functools.reduce(jnp.add, (each.shift for each in folded))
 
 
-def _normalised_forward(slope: float, maps: _Maps) -> tuple[Array, tuple[_Maps, Array]]:
+def _normalised_forward(slope: float, maps: _Maps):
     y = _normalise_and_activate(slope, maps)
     return y, (maps, y)
 

@@ -70,17 +70,22 @@ class Stream(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """A stream after its branch has joined, and normed; None where it is not."""
+    """A stream after its branch has joined, and normed; None where it is not.
 
-    x: Float[Array, "rows width"] | None
-    normed: Float[Array, "rows width"] | None
+    Attributes:
+        x: the stream [rows, width], or the shape and type that it will have.
+        normed: likewise.
+    """
+
+    x: Any
+    normed: Any
 
 
 class _Gradients(NamedTuple):
-    """Those of the stream, None if it is only added to, and of what joined it, None if nothing did."""
+    """Those of the stream, None if it is only added to, and of what joined it, None if nothing did; see `Joined`."""
 
-    x: Array | None
-    y: Array | None
+    x: Any
+    y: Any
 
 
 @jax.custom_vjp
