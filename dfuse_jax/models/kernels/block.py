@@ -55,9 +55,9 @@ def block(
     coded = None if code is None else Code(jnp.asarray(code, x.dtype), pack(drops.code), along)
     joined = join(Stream(stream, norm=norm("attention_norm"), code=coded))
     qkv = matmul(joined.normed, parameter("attention", "qkv", "kernel"))
-    attended = attend(qkv.reshape(len(stream), 3, heads, -1), along)
+    attended: Any = attend(qkv.reshape(len(stream), 3, heads, -1), along)
 
-    y = matmul(jnp.reshape(attended, (len(stream), -1)), parameter("attention", "out", "kernel"))
+    y = matmul(attended.reshape(len(stream), -1), parameter("attention", "out", "kernel"))
     branch = Branch(y, parameter("attention", "out", "bias"), pack(drops.attention), along)
     stream, normed = join(Stream(joined.x, branch, norm("mlp_norm")))
 
