@@ -9,9 +9,9 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from smiles import rotation
 
 from dfuse_jax.commands import embed as command
-from dfuse_jax.evaluate import embedding
 from dfuse_jax.experiments import embed, predict, training_data
 from dfuse_jax.runtime.errors import UserError
 
@@ -22,6 +22,7 @@ def folds(finished):
     return trained, training_data.read(trained), embed.embed_folds(trained, training_data.read(trained), repetitions=1)
 
 
+@pytest.mark.slow
 def test_every_video_is_embedded_once_and_its_logit_is_linear_in_it(folds):
     trained, data, embedded = folds
     assert sorted(np.concatenate([fold.test for fold in embedded])) == list(range(len(data.samples)))
@@ -37,28 +38,47 @@ def test_every_video_is_embedded_once_and_its_logit_is_linear_in_it(folds):
     assert embedded[1].vectors.shape == (len(embedded[1].test), len(head["kernel"]))
 
 
-def test_spaces_are_brought_together_by_shared_training_videos_alone(folds):
-    _, data, embedded = folds
-    for fold in embedded:
-        assert set(fold.anchors) <= set(data.folds[fold.fold - 1].train) & set(data.folds[0].train)
-    together, explained = embed.bring_together(embedded)
-    np.testing.assert_allclose(together[0], embedded[0].vectors, atol=1e-6)
-    assert explained[0] == pytest.approx(1) and all(share <= 1 for share in explained)
-    labels = np.array([sample.label for sample in data.samples])
-    for fold, vectors in zip(embedded, together, strict=True):
-        before, after = (embedding.silhouette(x, labels[fold.test]) for x in (fold.vectors, vectors))
-        assert before == pytest.approx(after, abs=1e-6)
+def made_up_folds(anchors=12):
+    """Three models that see the same points, each from a side of its own; the last videos train all of them."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30 + anchors, 3))
+    trained = np.arange(30, 30 + anchors)
+    folds = []
+    for number in range(3):
+        seen = (number + 1) * points @ rotation(rng) + rng.normal(size=3)
+        test = np.arange(10 * number, 10 * number + 10)
+        folds.append(embed.Fold(1, number + 1, test, seen[test], trained, seen[trained]))
+    return folds, points
 
 
-def test_folds_without_shared_training_videos_are_centred_only(folds):
-    *_, embedded = folds
-    strangers = [fold._replace(anchors=fold.anchors[:0], anchor_vectors=fold.anchor_vectors[:0]) for fold in embedded]
-    together, explained = embed.bring_together(strangers)
+def test_spaces_are_brought_together_by_shared_training_videos():
+    folds, points = made_up_folds()
+    together, explained = embed.bring_together(folds)
+    np.testing.assert_allclose(explained, 1, atol=1e-9)
+    joined = np.concatenate(together)
+
+    def distances(x):
+        return np.linalg.norm(x[:, None] - x[None], axis=-1)
+
+    np.testing.assert_allclose(distances(joined), distances(points[:30]), atol=1e-9)
+
+
+def test_folds_without_shared_training_videos_are_centred_only():
+    together, explained = embed.bring_together(made_up_folds(anchors=0)[0])
     assert explained is None
     for vectors in together:
         np.testing.assert_allclose(vectors.mean(axis=0), 0, atol=1e-9)
+        assert (vectors**2).sum(axis=1).mean() == pytest.approx(1)
 
 
+@pytest.mark.slow
+def test_test_videos_and_strangers_have_no_part_in_bringing_spaces_together(folds):
+    _, data, embedded = folds
+    for fold in embedded:
+        assert set(fold.anchors) <= set(data.folds[fold.fold - 1].train) & set(data.folds[0].train)
+
+
+@pytest.mark.slow
 def test_the_command_draws_runs_side_by_side_and_writes_the_numbers(finished, tmp_path, capsys):
     out = tmp_path / "out"
     command.embed([str(finished[0])] * 2, str(out), repetitions=2)
@@ -81,6 +101,7 @@ def test_the_command_draws_runs_side_by_side_and_writes_the_numbers(finished, tm
         assert min(image.size) > 800
 
 
+@pytest.mark.slow
 def test_what_has_no_embeddings_is_refused(finished, folds, tmp_path):
     trained = folds[0]
     exported = tmp_path / "model.npz"

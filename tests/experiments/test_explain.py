@@ -25,6 +25,7 @@ def asked(finished):
     return trained, sample, explainer, explainer.explain(sample)
 
 
+@pytest.mark.slow
 def test_it_explains_the_probability_that_is_predicted(asked):
     trained, sample, _, explanation = asked
     np.testing.assert_allclose(explanation.probability, trained.predict(sample), atol=1e-6)
@@ -35,6 +36,7 @@ def test_it_explains_the_probability_that_is_predicted(asked):
     assert explanation.background == "16 of the training videos" and explanation.notes == ()
 
 
+@pytest.mark.slow
 def test_frames_are_explained_where_clips_show_them(asked):
     *_, explanation = asked
     shown = np.zeros(40, bool)
@@ -45,6 +47,7 @@ def test_frames_are_explained_where_clips_show_them(asked):
     assert set(explanation.parts) == {"eyes", "cheeks", "lips", "the rest"}
 
 
+@pytest.mark.slow
 def test_a_face_that_never_moves_has_nothing_to_hold_still(asked):
     """Its clips are those of the face at rest, whatever is held."""
     _, sample, explainer, _ = asked
@@ -54,6 +57,7 @@ def test_a_face_that_never_moves_has_nothing_to_hold_still(asked):
     assert max(abs(float(values[0])) for values in explanation.parts.values()) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_clip_alone_adds_up(asked):
     trained, sample, explainer, _ = asked
     (features,) = trained.system.inputs([sample]).per_video["dmarkers"]
@@ -75,6 +79,7 @@ def test_background_videos_are_training_videos_of_both_classes(finished):
         assert sum(data.samples[v].label for v in chosen) == len(chosen) // 2
 
 
+@pytest.mark.slow
 def test_an_exported_model_needs_a_background_unless_its_smiles_are_synthetic(asked, finished, tmp_path):
     trained, sample, _, explanation = asked
     exported = predict.load(finished[0]).export(tmp_path / "model.npz")
@@ -97,6 +102,7 @@ def test_training_videos_that_have_changed_are_refused(finished, tmp_path):
         explain.explainer(predict.load(tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_the_command_writes_picture_and_json_and_says_why(finished, asked, tmp_path, capsys):
     _, sample, _, explanation = asked
     samples.save(sample, tmp_path / "smile.npz")
