@@ -1,14 +1,17 @@
-"""What results.json, evaluation.json and benchmark.json hold, as JSON Schemas (draft 2020-12)."""
+"""What results.json, evaluation.json and benchmark.json hold, as JSON Schemas (draft 2020-12).
+
+The results.json of a transfer between databases has a schema of its own, and `kind` in it says so.
+"""
 
 import importlib.resources
 import json
 from typing import Any
 
-KINDS = ("results", "evaluation", "benchmark")
+KINDS = ("results", "transfer", "evaluation", "benchmark")
 
 
 def read(kind: str) -> dict[str, Any]:
-    """Returns the schema of `<kind>.json`; its version is the constant of the field `format`.
+    """Returns the schema of a kind of file; its version is the constant of the field `format`.
 
     Args:
         kind: one of KINDS.

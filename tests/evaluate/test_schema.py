@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from outcomes import only, outcome, outcome_without_epochs
 
-from dfuse_jax.evaluate import results, schema, transfer
+from dfuse_jax.evaluate import matrix, results, schema, transfer
+from dfuse_jax.evaluate.matrix import Design
 from dfuse_jax.evaluate.results import compute_results
 from dfuse_jax.evaluate.transfer import Videos
 from dfuse_jax.report.comparison import compute_standings, standings
@@ -28,7 +29,12 @@ def test_schemas_are_schemas(kind):
 
 
 def test_their_version_is_the_format_that_is_written():
-    written = {"results": results.FORMAT, "evaluation": transfer.FORMAT, "benchmark": standings.FORMAT}
+    written = {
+        "results": results.FORMAT,
+        "transfer": matrix.FORMAT,
+        "evaluation": transfer.FORMAT,
+        "benchmark": standings.FORMAT,
+    }
     assert {kind: schema.read(kind)["properties"]["format"]["const"] for kind in schema.KINDS} == written
 
 
@@ -67,6 +73,19 @@ def test_evaluations_are_as_their_schema_says(trained, labels):
     videos = Videos(list("abcd"), [*"uvw", None], np.array(labels), np.array([10, 20, 30, 40]))
     numbers = transfer.compute(videos, np.random.default_rng(0).random((3, 4)), videos if trained else None, {})
     validate(numbers | {"name": "a", "note": "b", "source": "c", "cautions": []}, "evaluation")
+
+
+def test_transfers_are_as_their_schema_says():
+    design = Design(
+        rows=["old", "new"],
+        columns=["old", "new"],
+        column_of_video=np.array([0, 1, 0, 0, 1, 1]),
+        row_of_fold=[1, 0],
+        sources=["folder", "synthetic"],
+        subjects_known=[True, False],
+        fps=[(25.0, 50.0), (25.0, 30.0)],
+    )
+    validate(matrix.compute(outcome(), design) | {"left_out": []}, "transfer")
 
 
 def test_benchmarks_are_as_their_schema_says():
