@@ -33,13 +33,11 @@ def read(sample: Sample, coordinates: str) -> Float[np.ndarray, "frames 478 3"]:
     if coordinates == "image":
         return scale(sample.landmarks)
     face = _without_pose(sample.landmarks * np.array((1, sample.aspect, 1), np.float32))
-    if coordinates == "motion":
-        face = _rest() + face - face[:BEGINNING].mean(axis=0)
-    return SIZE * face + np.float32(0.5)
+    return rest() + face - face[:BEGINNING].mean(axis=0) if coordinates == "motion" else face
 
 
 def _without_pose(points: Float[np.ndarray, "frames 478 3"]) -> Float32[np.ndarray, "frames 478 3"]:
-    """Returns the points of every frame turned, scaled and moved onto the face at rest.
+    """Returns the points of every frame turned, scaled and moved onto `rest`.
 
     The least squares are those of S. Umeyama, "Least-squares estimation of transformation parameters between two point
     patterns", IEEE Trans. Pattern Anal. Mach. Intell. 13, 1991.
@@ -48,16 +46,17 @@ def _without_pose(points: Float[np.ndarray, "frames 478 3"]) -> Float32[np.ndarr
         points: on one scale in all three axes.
     """
     centred = (points - points.mean(axis=1, keepdims=True)).astype(np.float32)
-    left, sizes, right = np.linalg.svd(np.einsum("tpi,pj->tij", centred, _rest()))
+    middle = rest().mean(axis=0)
+    left, sizes, right = np.linalg.svd(np.einsum("tpi,pj->tij", centred, rest() - middle))
     sign = np.sign(np.linalg.det(left @ right))  # -1: the best orthogonal matrix is a reflection, which no head makes
     left[:, :, 2] *= sign[:, None]
     sizes[:, 2] *= sign
     ratio = sizes.sum(axis=1) / np.square(centred).sum(axis=(1, 2))
-    return ratio[:, None, None] * (centred @ (left @ right))
+    return ratio[:, None, None] * (centred @ (left @ right)) + middle
 
 
 @functools.cache
-def _rest() -> Float32[np.ndarray, "478 3"]:
-    """Returns the face at rest about its centre; its eyes are 1 apart."""
+def rest() -> Float32[np.ndarray, "478 3"]:
+    """Returns the face at rest on which all others are laid."""
     face = neutral_face()
-    return face - face.mean(axis=0)
+    return SIZE * (face - face.mean(axis=0)) + np.float32(0.5)

@@ -46,16 +46,14 @@ CLASSICAL = [
     Case("dibeklioglu10", "lids", "asymmetry", {"model.classifier": "hmm"}),
     Case("dibeklioglu15", "asymmetry", "brows", {}),
 ]
-# Networks that see clips alone do not know the frame rate. In the paper's coordinates they see how a face is all the
-# time; in those of motion they do not.
+# Networks that see clips alone do not know the frame rate.
 MOTION = {"train.clip_coordinates": "motion"}
 NETWORKS = [
     Case("landmark_vit", "brows", "frame_rate", {}, folds=2),
-    Case("landmark_vit", "tempo", "brows", MOTION, folds=2),
-    Case("p4transformer", "tempo", "brows", MOTION, folds=2),
-    Case("pstnet", "tempo", "brows", MOTION, folds=2),
-    Case("meshsmilenet", "tempo", "brows", MOTION, folds=2),
-    Case("deepmarkernet", "tempo", "brows", MOTION, folds=2),
+    Case("p4transformer", "tempo", "frame_rate", MOTION, folds=2),
+    Case("pstnet", "tempo", "frame_rate", MOTION, folds=2),
+    Case("meshsmilenet", "tempo", "frame_rate", MOTION, folds=2),
+    Case("deepmarkernet", "tempo", "frame_rate", MOTION, folds=2),
 ]
 
 
