@@ -15,7 +15,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -200,7 +200,7 @@ def run(case: Case, model: DFuseSmileNet, samples: Sequence[Sample], *, epochs: 
     begin = time.process_time()
     count = len(samples)
     labels = np.array([sample.label for sample in samples])
-    folds = make_folds(labels, [sample.subject or "" for sample in samples], FOLDS, seed=seed)
+    folds = make_folds(labels.tolist(), [sample.subject or "" for sample in samples], FOLDS, seed=seed)
     inputs = read_inputs(model, with_copies(samples, case.copies), case.view)
     copies = range(len(inputs.label) // count)
     replicas = [
@@ -215,7 +215,8 @@ def run(case: Case, model: DFuseSmileNet, samples: Sequence[Sample], *, epochs: 
     )
     network = dfusesmilenet.Network(model).suited_to(jax.default_backend(), 1)
     states, history = train.train(network, inputs, replicas, case.tuning._replace(seed=seed), settings)
-    running, batch = (evaluate(network, settings, states, inputs, count, norms) for norms in ("running", "batch"))
+    fitted = cast(State, states)  # without checkpoints they are returned
+    running, batch = (evaluate(network, settings, fitted, inputs, count, norms) for norms in ("running", "batch"))
     unseen = np.array([next(n for n, fold in enumerate(folds) if video in fold.test) for video in range(count)])
     probability = running[unseen, np.arange(count)]
     return Score(
