@@ -30,7 +30,7 @@ from dfuse_jax.report import explanation as report
 from dfuse_jax.report.files import write_json
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import attribution, dfusesmilenet, still
+from dfuse_jax.systems import attribution, coordinates, dfusesmilenet, still
 from dfuse_jax.systems.attribution import GROUPS, Opened
 from dfuse_jax.systems.neural import Neural
 from dfuse_jax.train import Inputs, State, as_clips
@@ -257,6 +257,9 @@ def explainer(trained: Trained, background: Sequence[Sample] | None = None) -> E
     """
     system = attribution.require_neural(trained.system)
     opened = attribution.open_network(system)
+    seen = coordinates.choice(trained.config)
+    if seen != coordinates.DEFAULT:
+        raise UserError(f"models that see landmarks in the coordinates {seen!r} cannot be explained, only in 'image'.")
     if background is None:
         data = training_data.read(trained, remedy="background")
         chosen = [_draw(data, fold) for _, fold in trained.models]

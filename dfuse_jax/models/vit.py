@@ -56,10 +56,13 @@ class ViT(nn.Module):
 
         Args:
             clip: what `tokens` takes.
-            train: whether to drop (needs the rng "dropout").
+            train: whether to drop (needs the rng "dropout") and to normalise by the batch (a mutable "batch_stats").
             dropout: rate in the blocks.
         """
-        x = dense(self.width, name="embedding")(self.tokens(clip))
+        # What all tokens have in common, such as the mean face, is far larger than what tells clips apart. Layer norms
+        # would keep it; under it a network does not even learn its training videos.
+        norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, use_bias=False, use_scale=False)
+        x = dense(self.width, name="embedding")(norm(self.tokens(clip)))
         token = self.param("class_token", _small_normal, (self.width,), float).astype(x.dtype)
         x = jnp.concatenate([jnp.broadcast_to(expand(token, 3), (len(x), 1, self.width)), x], axis=1)
         x = x + self.param("positions", _small_normal, x.shape[1:], float).astype(x.dtype)[None]

@@ -18,7 +18,7 @@ from dfuse_jax import dmarkers, train
 from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.models import DFuseSmileNet
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import dfusesmilenet
+from dfuse_jax.systems import coordinates, dfusesmilenet
 from dfuse_jax.systems.neural import Neural
 from dfuse_jax.train import State
 
@@ -52,6 +52,7 @@ def prepare(trained: "Trained") -> Callable[[Sample], Answer]:
     network = system.network.with_kernels("plain").suited_to(platform, len(trained.models))
     program = _compile(network.model, platform)
     options = trained.config["dmarkers"]
+    clip_coordinates = coordinates.choice(trained.config)
     clip = system.settings.clip_frames
     key = train.random_key(system.tuning)
     draw = jax.jit(functools.partial(train.draw_windows, system.settings))
@@ -60,7 +61,7 @@ def prepare(trained: "Trained") -> Callable[[Sample], Answer]:
         if len(sample.landmarks) < clip:  # `predict` knows what stands for the frames that are missing
             return Answer(trained.predict(sample), {})
         start = np.asarray(draw(np.array([len(sample.landmarks)], np.int32), np.zeros(1, np.int32), key))[0]
-        windows = scale(sample.landmarks)[start[:, None] + np.arange(clip)]
+        windows = coordinates.read(sample, clip_coordinates)[start[:, None] + np.arange(clip)]
         markers = _features(sample, definition=options["definition"], smoothing=options["smoothing"] or None)
         probabilities = np.asarray(program(trained.fitted, windows.astype(np.float32), markers))
         differences = probabilities[:, :1] - probabilities[:, 1:]

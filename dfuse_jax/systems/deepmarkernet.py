@@ -21,7 +21,7 @@ from dfuse_jax.constants import NUM_DMARKERS
 from dfuse_jax.models import DeepMarkerNet, sizes
 from dfuse_jax.models.deepmarkernet import PUBLISHED_TARGETS
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import checks, dfusesmilenet, neural
+from dfuse_jax.systems import checks, coordinates, dfusesmilenet, neural
 from dfuse_jax.train import Inputs, cross_entropy, end_to_end
 
 NAME = "deepmarkernet"
@@ -132,20 +132,24 @@ def build(config: Mapping) -> neural.Neural:
     example = dfusesmilenet.example(model)
     if whole_video:
         inputs = functools.partial(
-            dfusesmilenet.prepare, model, definition=options["definition"], smoothing=options["smoothing"] or None
+            dfusesmilenet.prepare,
+            model,
+            definition=options["definition"],
+            smoothing=options["smoothing"] or None,
+            clip_coordinates=coordinates.choice(config),
         )
         example = example._replace(per_video={"dmarkers": dfusesmilenet.example_dmarkers()})
     else:
-        inputs = functools.partial(_prepare, model)
+        inputs = functools.partial(_prepare, model, clip_coordinates=coordinates.choice(config))
         points: Any = jax.ShapeDtypeStruct((2, len(dmarkers.LANDMARKS), 3), jnp.result_type(float))
         example = example._replace(per_frame={**example.per_frame, "markers": points})
     network = Network(model, loss["name"], loss["alpha"])
     return neural.build(config, name=NAME, network=network, inputs=inputs, example=example)
 
 
-def _prepare(model: DeepMarkerNet, samples: Sequence[Sample]) -> Inputs:
+def _prepare(model: DeepMarkerNet, samples: Sequence[Sample], *, clip_coordinates: str) -> Inputs:
     """Returns the landmarks that the model uses, each point's neighbours, and Table 1's points."""
-    inputs = dfusesmilenet.prepare_landmarks(model, samples)
+    inputs = dfusesmilenet.prepare_landmarks(model, samples, clip_coordinates)
     eleven = (scale(sample.landmarks[:, np.array(dmarkers.LANDMARKS)]) for sample in samples)
     markers = end_to_end(eleven, frames=int(inputs.length.sum()), dtype=inputs.label.dtype)
     return inputs._replace(per_frame={**inputs.per_frame, "markers": markers})

@@ -18,7 +18,7 @@ from dfuse_jax.models.dfusesmilenet import VARIANTS
 from dfuse_jax.models.kernels import KERNELS
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import checks, neural, videos
+from dfuse_jax.systems import checks, coordinates, neural, videos
 from dfuse_jax.train import Inputs, cross_entropy, end_to_end
 
 NAME = "dfusesmilenet"
@@ -38,7 +38,11 @@ def build(config: Mapping) -> neural.Neural:
         name=NAME,
         network=Network(model),
         inputs=functools.partial(
-            prepare, model, definition=options["definition"], smoothing=options["smoothing"] or None
+            prepare,
+            model,
+            definition=options["definition"],
+            smoothing=options["smoothing"] or None,
+            clip_coordinates=coordinates.choice(config),
         ),
         example=example(model)._replace(per_video={"dmarkers": example_dmarkers()}),
     )
@@ -124,7 +128,14 @@ def build_model(section: Mapping, kind: type[DFuseSmileNet] = DFuseSmileNet, **o
     return kind(**{**section, **options, "blocks": blocks})
 
 
-def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str, smoothing: str | None) -> Inputs:
+def prepare(
+    model: DFuseSmileNet,
+    samples: Sequence[Sample],
+    *,
+    definition: str,
+    smoothing: str | None,
+    clip_coordinates: str = coordinates.DEFAULT,
+) -> Inputs:
     """Returns the landmarks that the model uses, each point's neighbours, and the D-Markers of the whole videos.
 
     Args:
@@ -132,17 +143,20 @@ def prepare(model: DFuseSmileNet, samples: Sequence[Sample], *, definition: str,
         samples: V videos.
         definition: of the D-Markers.
         smoothing: of their signals.
+        clip_coordinates: a name of `coordinates.NAMES`. D-Markers are those of the image in any case.
     """
     markers = features(samples, definition=definition, smoothing=smoothing)
-    inputs = prepare_landmarks(model, samples)
+    inputs = prepare_landmarks(model, samples, clip_coordinates)
     return inputs._replace(per_video={"dmarkers": markers.astype(inputs.label.dtype)})
 
 
-def prepare_landmarks(model: DFuseSmileNet, samples: Sequence[Sample]) -> Inputs:
+def prepare_landmarks(
+    model: DFuseSmileNet, samples: Sequence[Sample], clip_coordinates: str = coordinates.DEFAULT
+) -> Inputs:
     """Returns the landmarks that the model uses and each point's neighbours; nothing of the whole videos."""
     length = videos.count_frames(samples)
-    scaled = (scale(np.asarray(model.select(sample.landmarks))) for sample in samples)
-    points = end_to_end(scaled, frames=int(length.sum()), dtype=jnp.result_type(float))
+    selected = (np.asarray(model.select(coordinates.read(sample, clip_coordinates))) for sample in samples)
+    points = end_to_end(selected, frames=int(length.sum()), dtype=jnp.result_type(float))
     return videos.lay_out(samples, length, per_frame=per_frame(model, points))
 
 

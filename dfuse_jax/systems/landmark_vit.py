@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from dfuse_jax.constants import NUM_LANDMARKS
 from dfuse_jax.models import LandmarkViT
-from dfuse_jax.systems import checks, neural, pointclouds
+from dfuse_jax.systems import checks, coordinates, neural, pointclouds
 from dfuse_jax.systems.classifier import Classifier
 
 NAME = "landmark_vit"
@@ -27,7 +27,7 @@ def build(config: Mapping) -> neural.Neural:
         config,
         name=NAME,
         network=Classifier(model),
-        inputs=functools.partial(pointclouds.prepare_points, model.points),
+        inputs=functools.partial(pointclouds.prepare_points, model.points, clip_coordinates=coordinates.choice(config)),
         example=neural.example_of_clip(model.clip()),
     )
 

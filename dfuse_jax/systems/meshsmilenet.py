@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 
-from dfuse_jax.systems import dfusesmilenet, neural
+from dfuse_jax.systems import coordinates, dfusesmilenet, neural
 
 NAME = "meshsmilenet"
 
@@ -20,6 +20,6 @@ def build(config: Mapping) -> neural.Neural:
         config,
         name=NAME,
         network=dfusesmilenet.Network(model),
-        inputs=functools.partial(dfusesmilenet.prepare_landmarks, model),
+        inputs=functools.partial(dfusesmilenet.prepare_landmarks, model, clip_coordinates=coordinates.choice(config)),
         example=dfusesmilenet.example(model),
     )

@@ -19,7 +19,7 @@ from dfuse_jax import train
 from dfuse_jax.runtime import messages
 from dfuse_jax.runtime.errors import UserError
 from dfuse_jax.samples import Sample
-from dfuse_jax.systems import checks, kernels
+from dfuse_jax.systems import checks, coordinates, kernels
 from dfuse_jax.train import (
     Assignment,
     Checkpoints,
@@ -284,6 +284,8 @@ def check(config: Mapping) -> None:
     numbers = ("learning_rate", "last_epoch_factor", "weight_decay", "replicas_per_pass")
     checks.within(config, "train", numbers, low=0)
     checks.one_of(config, "train.optimizer.name", train.OPTIMIZERS)
+    if "clip_coordinates" in config["train"]:
+        checks.one_of(config, "train.clip_coordinates", coordinates.NAMES)
     if "dropout" in config["model"]:
         checks.within(config, "model", ("dropout",), low=0, high=0.99)
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from dfuse_jax.constants import NUM_LANDMARKS
-from dfuse_jax.samples import Sample, scale
-from dfuse_jax.systems import neural, videos
+from dfuse_jax.samples import Sample
+from dfuse_jax.systems import coordinates, neural, videos
 from dfuse_jax.train import Inputs, Network, end_to_end
 
 
@@ -51,23 +51,23 @@ def build(config: Mapping, *, name: str, model: PointNetwork, network: Network) 
         model: what finds anchors and neighbours.
         network: the model as training sees it.
     """
-    inputs = functools.partial(prepare, model)
+    inputs = functools.partial(prepare, model, clip_coordinates=coordinates.choice(config))
     return neural.build(config, name=name, network=network, inputs=inputs, example=neural.example_of_clip(model.clip()))
 
 
-def prepare(model: PointNetwork, samples: Sequence[Sample]) -> Inputs:
+def prepare(model: PointNetwork, samples: Sequence[Sample], clip_coordinates: str = coordinates.DEFAULT) -> Inputs:
     """Returns the landmarks that the model uses, their anchors and the anchors' neighbours."""
-    inputs = prepare_points(model.points, samples)
+    inputs = prepare_points(model.points, samples, clip_coordinates)
     tree = per_frame(model, inputs.per_frame["points"], np.asarray(inputs.first), np.asarray(inputs.length))
     return inputs._replace(per_frame=tree)
 
 
-def prepare_points(points: int, samples: Sequence[Sample]) -> Inputs:
-    """Returns scaled landmarks, so many of a frame, evenly spaced in the mesh's numbering."""
+def prepare_points(points: int, samples: Sequence[Sample], clip_coordinates: str = coordinates.DEFAULT) -> Inputs:
+    """Returns landmarks in these coordinates, so many of a frame, evenly spaced in the mesh's numbering."""
     length = videos.count_frames(samples)
     chosen = np.linspace(0, NUM_LANDMARKS - 1, points).round().astype(int)
-    scaled = (scale(sample.landmarks[:, chosen]) for sample in samples)
-    landmarks = end_to_end(scaled, frames=int(length.sum()), dtype=jnp.result_type(float))
+    picked = (coordinates.read(sample, clip_coordinates)[:, chosen] for sample in samples)
+    landmarks = end_to_end(picked, frames=int(length.sum()), dtype=jnp.result_type(float))
     return videos.lay_out(samples, length, per_frame={"points": landmarks})
 
 

@@ -57,6 +57,14 @@ def test_a_face_that_never_moves_has_nothing_to_hold_still(asked):
     assert max(abs(float(values[0])) for values in explanation.parts.values()) < 1e-4
 
 
+def test_other_coordinates_than_the_images_are_refused(asked):
+    trained, *_ = asked
+    config = {**trained.config, "train": {**trained.config["train"], "clip_coordinates": "face"}}
+    other = dataclasses.replace(trained, results={**trained.results, "config": config})
+    with pytest.raises(UserError, match="in the coordinates 'face' cannot be explained, only in 'image'"):
+        explain.explainer(other)
+
+
 @pytest.mark.slow
 def test_a_clip_alone_adds_up(asked):
     trained, sample, explainer, _ = asked

@@ -1,5 +1,7 @@
 """Vanilla vision transformers: sizes, tokens, and what the order of frames means to them."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,15 +33,30 @@ def test_without_positions_the_order_of_frames_has_no_influence(tiny):
     apply = fast_to_compile(model.apply)
     assert np.abs(apply(variables, clip) - apply(variables, reverse)).max() > 1e-5
     params = {**variables["params"], "positions": np.zeros_like(variables["params"]["positions"])}
-    np.testing.assert_allclose(apply({"params": params}, clip), apply({"params": params}, reverse), atol=1e-5)
+    without = {**variables, "params": params}
+    np.testing.assert_allclose(apply(without, clip), apply(without, reverse), atol=1e-5)
 
 
 def test_dropout_in_training(tiny):
     model, variables, clip = tiny
-    kept = model.apply(variables, clip, train=True, dropout=0.0)
-    np.testing.assert_allclose(kept, model.apply(variables, clip), rtol=1e-6)
-    dropped = model.apply(variables, clip, train=True, dropout=0.5, rngs={"dropout": jax.random.key(0)})
+    train = functools.partial(model.apply, variables, clip, train=True, mutable=["batch_stats"])
+    kept, _ = train(dropout=0.0)
+    again, _ = train(dropout=0.0, rngs={"dropout": jax.random.key(0)})
+    np.testing.assert_array_equal(again, kept)
+    dropped, _ = train(dropout=0.5, rngs={"dropout": jax.random.key(0)})
     assert np.abs(dropped - kept).max() > 1e-5
+
+
+def test_what_all_training_clips_have_in_common_is_not_seen(tiny):
+    """Each value of a token has mean 0 and variance 1 over the batch, wherever the face is and however large."""
+    model, variables, clip = tiny
+    train = functools.partial(model.apply, variables, train=True, dropout=0.0, mutable=["batch_stats"])
+    near, _ = train(clip)
+    far, state = train({"points": 10 * clip["points"] + 300})
+    np.testing.assert_allclose(far, near, atol=1e-3)
+    (mean,) = [x for path, x in jax.tree.leaves_with_path(state) if "mean" in jax.tree_util.keystr(path)]
+    expected = 0.1 * (10 * np.asarray(clip["points"]).reshape(8, 15).mean(axis=0) + 300)
+    np.testing.assert_allclose(mean, expected, rtol=1e-5)
 
 
 def test_patches_are_tokens():

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dfuse_jax import dmarkers
+from dfuse_jax import dmarkers, systems
 from dfuse_jax.data import synthetic
 from dfuse_jax.experiments import predict
 from dfuse_jax.serve import quick
@@ -18,6 +18,16 @@ def test_the_quick_answer_is_that_of_predict(finished):
     for frames in (len(SAMPLE.landmarks), 40, 10):  # the last one is shorter than a clip
         sample = dataclasses.replace(SAMPLE, landmarks=SAMPLE.landmarks[:frames], chip_source=None, flags=None)
         np.testing.assert_allclose(answer(sample).probabilities, trained.predict(sample), atol=1e-5)
+
+
+def test_so_it_is_in_other_coordinates(finished):
+    trained = predict.load(finished[0]).some(1)
+    config = {**trained.config, "train": {**trained.config["train"], "clip_coordinates": "motion"}}
+    results = {**trained.results, "config": config}
+    moving = dataclasses.replace(trained, results=results, system=systems.build(config))
+    answer = quick.prepare(moving)(SAMPLE).probabilities
+    np.testing.assert_allclose(answer, moving.predict(SAMPLE), atol=1e-5)
+    assert np.abs(answer - trained.predict(SAMPLE)).max() > 1e-3
 
 
 def test_effects_are_those_of_the_mean_training_smile(finished):

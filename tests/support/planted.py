@@ -18,6 +18,9 @@ CUES = {
     "frame_rate": ((25.0, 25.0), (25.0, 25.0), (50.0, 50.0)),  # at which the same frames are said to follow
 }
 BROWS = (105, 334)
+MOUTH = (61, 291, 0, 17)
+TEMPO = (5.0, 1.0)  # hertz, at which the mouth goes up and down in spontaneous and in posed smiles: the cue "tempo"
+SWING = 0.12  # of it, in distances of the eyes: 2% of the image's height
 
 
 def smiles(videos, cue, *, seed=0):
@@ -43,6 +46,9 @@ def _smile(number, cue, rng):
     )
     points = face + np.einsum("tm,mpc->tpc", weights, muscles(face)).astype(np.float32)
     points += np.float32(traits["brows"]) * _raised_brows(face)
+    if cue == "tempo":
+        swing = SWING * np.sin(2 * np.pi * (TEMPO[posed] * seconds + rng.uniform()))
+        points += swing[:, None, None].astype(np.float32) * _lowered_mouth(face)
     points += NOISE * rng.standard_normal(points.shape, np.float32)
     camera = Camera(fps=FPS, image_size=(640, 480), eye_distance=0.12, place=np.array([0.35, 0.5]))
     return Sample(
@@ -60,6 +66,11 @@ def _raised_brows(face):
     field = sum(bump(face, brow, (0, -1, 0), radius=0.2) for brow in BROWS)
     field[list(dmarkers.LANDMARKS)] = 0
     return field.astype(np.float32)
+
+
+def _lowered_mouth(face):
+    field = sum(bump(face, point, (0, 1, 0), radius=0.15) for point in MOUTH)
+    return np.minimum(field, 1).astype(np.float32)
 
 
 def _smoothstep(x):

@@ -4,7 +4,9 @@ import dataclasses
 import importlib
 
 import numpy as np
+import planted
 import pytest
+from scipy.stats import binom
 
 from dfuse_jax import systems
 from dfuse_jax.data import dataset, synthetic
@@ -58,7 +60,34 @@ def bars(label, frames, rng):
     return np.repeat(np.clip(pictures, 0, 255)[..., None], 3, axis=-1).astype(np.uint8)
 
 
-CUES = {"mandal16": bars}  # gradients; the others read how smooth the noise is, or how it moves
+def noise(label, frames, rng):
+    """Noise, the same in both classes."""
+    return moving(0, frames, rng)
+
+
+def forehead(label, frames, rng):
+    """Noise that is smooth and moves in one class, but only where no region of the face lies."""
+    pictures = moving(0, frames, rng)
+    pictures[:, :12] = moving(label, frames, rng)[:, :12]
+    return pictures
+
+
+def still(label, frames, rng):
+    """Noise, smoother in one class, that does not move at all."""
+    return np.repeat(moving(label, 1, rng), frames, axis=0)
+
+
+def faster(samples):
+    """The videos with the landmarks of smiles whose onset is shorter in one class."""
+    smiles = planted.smiles(len(samples), "onset", seed=5)
+    return [
+        dataclasses.replace(smile, chip_source=sample.chips[np.arange(len(smile.landmarks)) % FRAMES])
+        for smile, sample in zip(smiles, samples, strict=True)
+    ]
+
+
+LONGER = {"frame_vit": {"train.epochs": 30}}
+CUES = {"mandal16": bars, "frame_vit": bars}  # gradients; the others read how smooth the noise is, or how it moves
 
 
 def accuracy(system, samples, directory):
@@ -70,7 +99,7 @@ def accuracy(system, samples, directory):
     history = system.fit(system.inputs(samples), replicas, directory)
     right = []
     for number, replica in enumerate(replicas):
-        probabilities = history.probabilities[0, number, : len(replica.test)]
+        probabilities = history.probabilities[-1, number, : len(replica.test)]
         assert np.isfinite(probabilities).all()
         right += list((probabilities >= 0.5) == (np.array(labels)[replica.test] == 1))
     return np.mean(right)
@@ -82,6 +111,45 @@ def accuracy(system, samples, directory):
 )
 def test_texture_and_motion_tell_the_classes_apart_that_differ_in_them(name, tmp_path):
     assert accuracy(build(name), videos(24, CUES.get(name, moving)), tmp_path / "fit") >= 0.95
+
+
+def is_chance(value, samples):
+    low, high = binom.interval(0.99, len(samples), 0.5)
+    return low <= round(value * len(samples)) <= high
+
+
+# Geometry without texture, texture beside the regions, and texture without motion.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "chips"),
+    [
+        ("pfister11", noise),
+        ("mandal16", noise),
+        ("wu14", forehead),
+        ("wu17", forehead),
+        ("mandal17", still),
+        ("frame_vit", noise),
+    ],
+)
+def test_what_a_system_cannot_see_leaves_chance(name, chips, tmp_path):
+    samples = faster(videos(60, chips)) if chips is noise else videos(60, chips)
+    value = accuracy(build(name, **LONGER.get(name, {})), samples, tmp_path / "fit")
+    assert is_chance(value, samples), value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAMES, "frame_vit"])
+def test_shuffled_labels_leave_chance(name, tmp_path):
+    samples = videos(60, CUES.get(name, moving))
+    labels = np.random.default_rng(1).permutation(dataset.list_labels(samples))
+    shuffled = [dataclasses.replace(sample, label=int(label)) for sample, label in zip(samples, labels, strict=True)]
+    value = accuracy(build(name, **LONGER.get(name, {})), shuffled, tmp_path / "fit")
+    assert is_chance(value, samples), value
+
+
+@pytest.mark.slow
+def test_a_vision_transformer_reads_texture(tmp_path):
+    assert accuracy(build("frame_vit", **LONGER["frame_vit"]), videos(60, bars), tmp_path / "fit") >= 0.95
 
 
 @pytest.mark.parametrize(

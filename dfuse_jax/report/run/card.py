@@ -29,6 +29,10 @@ SYNTHETIC = (
     "**Trained on synthetic smiles**, which a program drew. It has never seen a person, and what it says about one "
     "means nothing."
 )
+COORDINATES = {  # other than the paper's
+    "face": "the pose of the head is taken out of them",
+    "motion": "they show what has moved in the face since the video began, so it must begin before the smile does",
+}
 INTENDED = (
     "Research on the smiles of people who know of it and have agreed, filmed like those that it was trained on.",
     "Comparison with other methods, on the same data and under the same protocol.",
@@ -141,11 +145,15 @@ def _inputs(results: Mapping) -> list[str]:
         rates = " to ".join(f"{rate:.4g}" for rate in sorted(set(fps)))
         images = " to ".join(dict.fromkeys(f"{width} x {height}" for width, height in sizes))
         lines.append(f"Trained on videos of {rates} frames per second and {images} pixels.")
-    clip = results["config"].get("train", {}).get("clip_frames")
+    training = results["config"].get("train", {})
+    clip = training.get("clip_frames")
     if clip:
         lines.append(
             f"It sees clips of {clip} frames as they are: at another frame rate, smiles look slower or faster to it."
         )
+    coordinates = training.get("clip_coordinates")
+    if coordinates in COORDINATES:
+        lines.append(f"It sees the landmarks in the coordinates `{coordinates}`: {COORDINATES[coordinates]}.")
     return lines
 
 

@@ -36,6 +36,12 @@ def test_a_card_says_what_the_model_is_and_what_it_reached():
         assert part in text
 
 
+def test_a_card_says_in_which_coordinates_clips_are_seen():
+    text = card.markdown(compute_results(outcome(config=CONFIG | {"train": {"clip_coordinates": "motion"}})), [(1, 2)])
+    assert "* It sees the landmarks in the coordinates `motion`: they show what has moved in the face since" in text
+    assert "coordinates" not in write((1, 2))
+
+
 def test_a_card_of_several_models_says_that_their_mean_is_untested():
     text = write((1, 1), (1, 2))
     assert "* 2 models, of run 1 and folds 1-2, whose probabilities are averaged (their weights are not" in text
