@@ -12,6 +12,7 @@ import json
 import math
 import os
 import pathlib
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ from dfuse_jax.report.formatting import (
 SHOWN = 10  # settings in the terminal and in the report; sweep.csv has all
 SHADES = matplotlib.colormaps["viridis"]
 PANELS = 3  # of main effects in a row
+LABEL = 14  # characters of a level in a line
 BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
 
 
@@ -167,6 +169,7 @@ def _draw_effect(axis: Axes, name: str, levels: Sequence[Mapping]) -> None:
     axis.set_xlim(-0.4, len(levels) - 0.6)
     axis.set_xticks(places)
     labels = [level["level"].replace(" to ", "\nto ") for level in levels]
+    labels = ["\n".join(textwrap.wrap(label, LABEL, replace_whitespace=False)) for label in labels]
     axis.set_xticklabels(labels, fontsize=7, parse_math=False)
     axis.tick_params(axis="y", labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
