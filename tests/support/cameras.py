@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import av
 from browser import start_chromium
@@ -125,6 +126,16 @@ class Proxy:
         self.start()
 
 
+def wait_for(page, condition, *, seconds=60):
+    """Waits until an expression is true; Playwright's own way would need what the page's policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        if time.monotonic() > end:
+            state = page.evaluate("[document.body.dataset.state, JSON.stringify(live)]")
+            raise AssertionError(f"not within {seconds} s: {condition}; {state}")
+        time.sleep(0.1)
+
+
 def wait_for_state(page, state, *, seconds=60):
     """Waits until the page says that it is in a state."""
-    page.wait_for_function(f"document.body.dataset.state === '{state}'", timeout=1000 * seconds)
+    wait_for(page, f"document.body.dataset.state === '{state}'", seconds=seconds)
