@@ -3,11 +3,10 @@
 import os
 import pathlib
 import signal
-import subprocess
 import time
 
 import pytest
-from cameras import Proxy, read_video, served, wait_for, wait_for_state, watching, write_camera
+from cameras import Proxy, children, read_video, served, wait_for, wait_for_state, watching, write_camera
 from real_clips import real_clip
 from scripts import launch
 
@@ -90,7 +89,9 @@ def test_drawn_smiles_are_told_apart(site, label, tmp_path):
 
 
 def test_a_camera_that_is_refused(site):
-    refuse = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    refuse = """() => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+    }"""
     with watching(site[0], press=False) as page:
         page.evaluate(refuse)
         page.get_by_role("button").click()
@@ -167,7 +168,7 @@ def test_a_tracker_that_is_killed_ends_its_own_connection_alone(site, single_fac
     address, process = site
     with watching(address, single_face[0]) as one:
         wait_for(one, "live.answered > 10", seconds=60)
-        for pid in trackers(process.pid):
+        for pid in children(process.pid, "serve.tracker"):
             os.kill(pid, signal.SIGKILL)
         before = count(one, "answered")
         wait_for(one, f"live.answered > {before + 20}", seconds=60)
@@ -185,10 +186,3 @@ def test_nothing_is_left_when_the_server_is_killed(tmp_path):
             assert str(process.pid) not in folder.name
     finally:
         del os.environ["TMPDIR"]
-
-
-def trackers(pid):
-    """The processes of a server that find faces."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
-    return [int(number) for number, parent, text in rows if int(parent) == pid and "serve.tracker" in text]

@@ -80,6 +80,13 @@ def watching(address, camera=None, *, press=True, **context):
         assert not problems, problems  # nothing is loaded from elsewhere, and nothing goes wrong
 
 
+def children(pid, module):
+    """The processes that a server has started to run a module."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [int(number) for number, parent, text in rows if int(parent) == pid and module in text]
+
+
 class Proxy:
     """Passes on what comes to a port of its own, until it is cut."""
 
@@ -131,7 +138,7 @@ def wait_for(page, condition, *, seconds=60):
     end = time.monotonic() + seconds
     while not page.evaluate(condition):
         if time.monotonic() > end:
-            state = page.evaluate("[document.body.dataset.state, JSON.stringify(live)]")
+            state = page.evaluate("[document.body.dataset.state, live.answered, live.smiles, live.verdicts]")
             raise AssertionError(f"not within {seconds} s: {condition}; {state}")
         time.sleep(0.1)
 
