@@ -186,41 +186,40 @@ class Jobs:
         return job
 
     async def _work(self, job: Job, folder: str) -> None:
+        reason: str | None = "The server was stopped."
         try:
             async with self._one:
                 job.status = RUNNING
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._follow, job, folder)
+                reason = await asyncio.get_running_loop().run_in_executor(self._thread, self._follow, job, folder)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            if job.status not in (DONE, FAILED):
-                job.status, job.reason = FAILED, job.reason or "The server was stopped."
+            shutil.rmtree(folder, ignore_errors=True)  # who is told that it has ended finds no file
+            job.status, job.reason = (DONE, "") if reason is None else (FAILED, reason)
             job.ended = time.monotonic()
             job.finished.set()
 
-    def _follow(self, job: Job, folder: str) -> None:
-        """Has a process analyse the video, and notes what it reports."""
+    def _follow(self, job: Job, folder: str) -> str | None:
+        """Has a process analyse the video, and notes what it reports; returns why it failed, None if it did not."""
         limits = self.limits
         arguments = (folder, self._checkpoint, self._models, limits.pixels, limits.seconds)
         child = self._child = Child(__name__, "serve", *arguments)
         start = time.monotonic()
         try:
-            while job.status == RUNNING:
+            while True:
                 left = limits.working - (time.monotonic() - start)
                 if left <= 0 or not child.connection.poll(left):
-                    job.status, job.reason = FAILED, f"It takes longer than {limits.working:g} seconds."
-                    return
+                    return f"It takes longer than {limits.working:g} seconds."
                 kind, content = child.connection.recv()
                 if kind == "progress":
                     job.frames, job.promised = content
                     if job.frames > limits.seconds * RATE:
-                        job.status, job.reason = FAILED, f"The video is longer than {limits.seconds:g} seconds."
+                        return f"The video is longer than {limits.seconds:g} seconds."
                 elif kind == "failed":
-                    job.status, job.reason = FAILED, content
+                    return content
                 else:
                     job.columns, job.smiles, job.notes = content
-                    job.status = DONE
+                    return None
         except (EOFError, OSError):
-            job.status, job.reason = FAILED, f"The process that read the video died ({child.cause_of_death()})."
+            return f"The process that read the video died ({child.cause_of_death()})."
         finally:
             self._child = None
             child.end()

@@ -58,12 +58,12 @@ def prepare(trained: "Trained") -> Callable[[Sample], Answer]:
     draw = jax.jit(functools.partial(train.draw_windows, system.settings))
 
     def answer(sample: Sample) -> Answer:
-        if len(sample.landmarks) < clip:  # `predict` knows what stands for the frames that are missing
-            return Answer(trained.predict(sample), {})
-        start = np.asarray(draw(np.array([len(sample.landmarks)], np.int32), np.zeros(1, np.int32), key))[0]
-        windows = coordinates.read(sample, clip_coordinates)[start[:, None] + np.arange(clip)]
+        length = len(sample.landmarks)
+        start = np.asarray(draw(np.array([length], np.int32), np.zeros(1, np.int32), key))[0]
+        frame = start[:, None] + np.arange(clip)
+        windows = coordinates.read(sample, clip_coordinates)[np.minimum(frame, length - 1)]
         markers = _features(sample, definition=options["definition"], smoothing=options["smoothing"] or None)
-        probabilities = np.asarray(program(trained.fitted, windows.astype(np.float32), markers))
+        probabilities = np.asarray(program(trained.fitted, windows.astype(np.float32), frame < length, markers))
         differences = probabilities[:, :1] - probabilities[:, 1:]
         return Answer(
             probabilities[:, 0], dict(zip(GROUPS, differences.mean(axis=0, dtype=float).tolist(), strict=True))
@@ -79,12 +79,18 @@ def _compile(model: DFuseSmileNet, platform: str) -> Callable[..., Array]:
     kept = ~kept
 
     def of_replica(
-        state: State, windows: Float[Array, "windows frames 478 3"], markers: Float[Array, "225"]
+        state: State,
+        windows: Float[Array, "windows frames 478 3"],
+        exists: Bool[Array, "windows frames"],
+        markers: Float[Array, "225"],
     ) -> Float[Array, " rows"]:
-        def apply(*arguments: Any, method: str) -> Array:
-            return model.apply(state.variables(), *arguments, method=method)  # pyright: ignore[reportReturnType]
+        def apply(*arguments: Any, **options: Any) -> Any:
+            return model.apply(state.variables(), *arguments, **options)
 
-        frames = apply(windows, method="encode")
+        # A clip that is longer than its video ends with zeros, as in `train.cut`.
+        in_video = exists[..., None, None]
+        neighbours = jnp.where(in_video, model.find_neighbours(windows), 0)
+        frames = apply(jnp.where(in_video, windows, 0), neighbours=neighbours, method="encode")
         standardised = state.standardise({"dmarkers": markers})["dmarkers"]
 
         def ask(row: Bool[Array, "225"]) -> Float[Array, ""]:

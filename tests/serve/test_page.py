@@ -3,11 +3,10 @@
 import os
 import pathlib
 import signal
-import subprocess
 import time
 
 import pytest
-from cameras import Proxy, read_video, served, wait_for_state, watching, write_camera
+from cameras import Proxy, children, read_video, served, wait_for, wait_for_state, watching, write_camera
 from real_clips import real_clip
 from scripts import launch
 
@@ -55,16 +54,15 @@ def test_a_real_smile_gets_one_verdict_a_loop(site, single_face):
     camera, seconds = single_face
     with watching(site[0], camera) as page:
         wait_for_state(page, "watching")
-        page.wait_for_function("live.verdicts === 1", timeout=60_000)
+        wait_for(page, "live.verdicts === 1", seconds=60)
         before = time.monotonic()
-        page.wait_for_function("live.verdicts === 3", timeout=60_000)
+        wait_for(page, "live.verdicts === 3", seconds=60)
         loops = (time.monotonic() - before) / seconds
         shoot(page, "single_face")
         assert loops == pytest.approx(2, abs=0.25)
         cards = page.get_by_role("article")
         assert cards.count() == 3 and count(page, "smiles") == 3
         assert "no lie detector" in cards.first.inner_text() or "Not judged" in cards.first.inner_text()
-        page.wait_for_selector("article .effects li")
         assert "final" in page.locator(".legend").inner_text()
 
 
@@ -84,14 +82,16 @@ def test_drawn_smiles_are_told_apart(site, label, tmp_path):
     camera = tmp_path / "drawn.y4m"
     write_camera(camera, render.frames(sample), 25)
     with watching(site[0], camera) as page:
-        page.wait_for_function("live.verdicts >= 1", timeout=90_000)
+        wait_for(page, "live.verdicts >= 1", seconds=90)
         shoot(page, f"drawn_{label}")
         number = page.locator("article .number").first.inner_text(timeout=1000)
         assert (int(number.rstrip("%")) > 50) == bool(label)
 
 
 def test_a_camera_that_is_refused(site):
-    refuse = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    refuse = """() => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+    }"""
     with watching(site[0], press=False) as page:
         page.evaluate(refuse)
         page.get_by_role("button").click()
@@ -110,14 +110,14 @@ def test_the_connection_is_lost_and_comes_back(single_face, tmp_path):
         proxy = Proxy(int(address.rsplit(":", 1)[1]))
         with watching(f"http://localhost:{proxy.port}", single_face[0]) as page:
             wait_for_state(page, "watching")
-            page.wait_for_function("live.answered > 10", timeout=60_000)
+            wait_for(page, "live.answered > 10", seconds=60)
             proxy.cut()
             wait_for_state(page, "lost")
             shoot(page, "lost")
             proxy.resume()
             wait_for_state(page, "watching", seconds=30)
             before = count(page, "answered")
-            page.wait_for_function(f"live.answered > {before + 10}", timeout=60_000)
+            wait_for(page, f"live.answered > {before + 10}", seconds=60)
         proxy.cut()
 
 
@@ -127,7 +127,7 @@ def test_a_hidden_page_sends_nothing(site, single_face):
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
     with watching(site[0], single_face[0]) as page:
-        page.wait_for_function("live.answered > 10", timeout=60_000)
+        wait_for(page, "live.answered > 10", seconds=60)
         page.evaluate(hide, True)
         wait_for_state(page, "hidden")
         time.sleep(0.5)
@@ -135,14 +135,14 @@ def test_a_hidden_page_sends_nothing(site, single_face):
         time.sleep(1.5)
         assert count(page, "answered") == before
         page.evaluate(hide, False)
-        page.wait_for_function(f"live.answered > {before + 10}", timeout=30_000)
+        wait_for(page, f"live.answered > {before + 10}", seconds=30)
 
 
 def test_it_fits_a_phone(site, single_face):
     with watching(
         site[0], single_face[0], viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark"
     ) as page:
-        page.wait_for_function("live.verdicts >= 1", timeout=60_000)
+        wait_for(page, "live.verdicts >= 1", seconds=60)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.get_by_role("button", name="Stop").bounding_box()["height"] >= 44
         shoot(page, "phone_dark")
@@ -167,11 +167,11 @@ def test_a_tracker_that_is_killed_ends_its_own_connection_alone(site, single_fac
     """The other viewer's pictures go on; the one whose tracker died gets a new one."""
     address, process = site
     with watching(address, single_face[0]) as one:
-        one.wait_for_function("live.answered > 10", timeout=60_000)
-        for pid in trackers(process.pid):
+        wait_for(one, "live.answered > 10", seconds=60)
+        for pid in children(process.pid, "serve.tracker"):
             os.kill(pid, signal.SIGKILL)
         before = count(one, "answered")
-        one.wait_for_function(f"live.answered > {before + 20}", timeout=60_000)
+        wait_for(one, f"live.answered > {before + 20}", seconds=60)
 
 
 def test_nothing_is_left_when_the_server_is_killed(tmp_path):
@@ -186,10 +186,3 @@ def test_nothing_is_left_when_the_server_is_killed(tmp_path):
             assert str(process.pid) not in folder.name
     finally:
         del os.environ["TMPDIR"]
-
-
-def trackers(pid):
-    """The processes of a server that find faces."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
-    return [int(number) for number, parent, text in rows if int(parent) == pid and "serve.tracker" in text]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import av
 from browser import start_chromium
@@ -79,6 +80,13 @@ def watching(address, camera=None, *, press=True, **context):
         assert not problems, problems  # nothing is loaded from elsewhere, and nothing goes wrong
 
 
+def children(pid, module):
+    """The processes that a server has started to run a module."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [int(number) for number, parent, text in rows if int(parent) == pid and module in text]
+
+
 class Proxy:
     """Passes on what comes to a port of its own, until it is cut."""
 
@@ -125,6 +133,16 @@ class Proxy:
         self.start()
 
 
+def wait_for(page, condition, *, seconds=60):
+    """Waits until an expression is true; Playwright's own way would need what the page's policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        if time.monotonic() > end:
+            state = page.evaluate("[document.body.dataset.state, live.answered, live.smiles, live.verdicts]")
+            raise AssertionError(f"not within {seconds} s: {condition}; {state}")
+        time.sleep(0.1)
+
+
 def wait_for_state(page, state, *, seconds=60):
     """Waits until the page says that it is in a state."""
-    page.wait_for_function(f"document.body.dataset.state === '{state}'", timeout=1000 * seconds)
+    wait_for(page, f"document.body.dataset.state === '{state}'", seconds=seconds)
