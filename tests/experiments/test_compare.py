@@ -36,7 +36,8 @@ def test_a_benchmark_ends_in_one_table(benchmark):
     directory, done = benchmark
     assert "[2/2] attention" in done.stdout and "to go for the other 1" in done.stdout
     assert str(directory) in done.stdout.splitlines()[-1]
-    assert {path.name for path in directory.glob("benchmark*")} == set(comparison.FILES)
+    written = [*directory.glob("benchmark*"), *directory.glob("report*")]
+    assert {path.name for path in written} == set(comparison.FILES)
     assert _fusions(directory) == ["hadamard", "attention", "length_only"]
     found = json.loads((directory / "benchmark.json").read_text())
     first = json.loads((directory / "hadamard/results.json").read_text())
