@@ -23,6 +23,7 @@ REGIONS = {"eye": "eyes", "cheek": "cheeks", "lip": "lips"}
 PHASES = {"onset": "as the smile begins", "apex": "at the smile's height", "offset": "as the smile fades"}
 SHORT = {"onset": "begins (onset)", "apex": "height (apex)", "offset": "fades (offset)"}
 LEAST = 0.005  # a scale of colours ends here at least: below half a percentage point all is pale
+FEWEST_ROWS = 7  # of the bars, for the room that they take
 NAMED = 3  # effects that a line of text names
 LIMITS = (
     "This is what these models use. It does not show what makes a smile spontaneous, nor what the person felt.",
@@ -159,7 +160,8 @@ def _draw_bars(axis: Axes, explanation: Explanation, limit: float) -> None:
         axis.hlines(rows, effects.min(axis=0)[order], effects.max(axis=0)[order], color=plotting.GREY, linewidth=1)
     axis.set_yticks(rows, [f"{words(explanation.players[p])}  {_points(mean[p] / 100)}" for p in order], fontsize=8)
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set_ylim(-0.6, len(order) - 0.4)
+    padding = max(0, FEWEST_ROWS - len(order)) / 2  # so that a single bar is no square
+    axis.set_ylim(-0.6 - padding, len(order) - 0.4 + padding)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=8)
@@ -243,7 +245,7 @@ def _runs(where: Bool[np.ndarray, " frames"]) -> list[tuple[int, int]]:
 
 def _points(value: float) -> str:
     """Returns an effect in percentage points, with a sign."""
-    return f"{100 * value:+.1f}".replace("-", "−")
+    return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def _spread(values: Float[np.ndarray, " models"]) -> dict[str, float]:

@@ -60,6 +60,10 @@ def test_the_json_adds_up_and_says_what_it_does_not_mean():
     assert "nor what the person felt" in content["limits"][0] and "gradients explain nothing" in content["limits"][2]
 
 
+def test_a_zero_has_no_minus():
+    assert (report._points(-0.0001), report._points(-0.012)) == ("+0.0", "−1.2")
+
+
 def without_encoder(explanation):
     return dataclasses.replace(
         explanation,
