@@ -84,8 +84,9 @@ def analyse(
     refused = sum(1 for reason in analysis.smiles["reason"] if reason)
     not_judged = f", of which {refused} rest on too many flagged frames to be judged" if refused else ""
     done = len(videos) - len(analysis.failed)
-    smiles = count(len(analysis.smiles), "smile")
-    print(f"{smiles} in {done} of {count(len(videos), 'video')}{not_judged}: {out}/smiles.csv")
+    if done:
+        smiles = count(len(analysis.smiles), "smile")
+        print(f"{smiles} in {done} of {count(len(videos), 'video')}{not_judged}: {out}/smiles.csv")
     if analysis.failed:
         head = [f"{len(analysis.failed)} of {len(videos)} videos not analysed:"] if len(videos) > 1 else []
         raise UserError("\n".join(head + list(analysis.failed.values())))

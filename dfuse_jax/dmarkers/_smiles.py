@@ -43,6 +43,8 @@ class SmileRules(NamedTuple):
         fall: share of its greatest height at which it ends at the latest.
         gap: a smile that falls below these for no longer than this goes on; so it does while the face is lost.
         least_duration: what is shorter is no smile.
+        settle: so long does the face rest after a smile that the recording began with, before that smile is told.
+        opening: such a smile lasts no longer. With nothing before it, it may as well be lips that are pursed later.
     """
 
     memory: float = 60.0
@@ -57,6 +59,8 @@ class SmileRules(NamedTuple):
     fall: float = 0.35
     gap: float = 0.4
     least_duration: float = 0.5
+    settle: float = 0.6
+    opening: float = 10.0
 
 
 class SmileState(NamedTuple):
@@ -78,6 +82,11 @@ class SmileState(NamedTuple):
         end: age of where it fell below its lower level; NaN while it is above.
         peak: its greatest height so far, in standard deviations.
         amplitude: the same in D_lip.
+        start_cut: whether the rise under way was there when the face came into view.
+        end_cut: whether it fell because the face was lost.
+        lost: whether the frame before had no face.
+        shown: age of the first frame with a face.
+        opening: whether the recording may have begun with a smile, which nothing tells before the face rests.
     """
 
     blocks: Float[Array, " blocks"]
@@ -95,6 +104,11 @@ class SmileState(NamedTuple):
     end: Array
     peak: Array
     amplitude: Array
+    start_cut: Array
+    end_cut: Array
+    lost: Array
+    shown: Array
+    opening: Array
 
 
 class SmileMoment(NamedTuple):
@@ -110,6 +124,8 @@ class SmileMoment(NamedTuple):
         end: likewise of its end.
         amplitude: its greatest height above the baseline, in D_lip.
         peak: the same in standard deviations.
+        start_cut: whether its true begin was not seen: it was there when the face came into view.
+        end_cut: whether its true end was not seen: the face was lost, or the recording ended.
     """
 
     smiling: Bool[Array, " *frames"]
@@ -121,6 +137,8 @@ class SmileMoment(NamedTuple):
     end: Float[Array, " *frames"]
     amplitude: Float[Array, " *frames"]
     peak: Float[Array, " *frames"]
+    start_cut: Bool[Array, " *frames"]
+    end_cut: Bool[Array, " *frames"]
 
 
 def find_smiles(
@@ -134,7 +152,8 @@ def find_smiles(
 
     A smile is a stretch above `rules.leave` and `rules.fall` that reaches `rules.enter`. Its begin and end depend on
     the last `rules.memory` seconds and on less than a second ahead. A smile that the recording begins or ends with
-    begins or ends there; one that it begins with is only noticed when the recording also shows the face at rest before.
+    begins or ends there, which `start_cut` and `end_cut` tell. One that it begins with is told when the face has rested
+    for `rules.settle` after it, if it lasted no longer than `rules.opening` and no other smile rose out of it.
 
     Args:
         lip: [T], D_lip: `signals(..., definition="robust").mean[2]`; NaN where there is no face.
@@ -177,6 +196,11 @@ def smile_start(rules: SmileRules = SmileRules()) -> SmileState:  # noqa: B008
         end=nan,
         peak=zero,
         amplitude=zero,
+        start_cut=jnp.array(False),
+        end_cut=jnp.array(False),
+        lost=jnp.array(True),
+        shown=nan,
+        opening=jnp.array(True),
     )
 
 
@@ -196,7 +220,7 @@ def smile_step(
         rules: what counts as a smile.
     """
     seen = jnp.isfinite(lip)
-    state = _remember(state, jnp.where(seen, lip, 0), seen, seconds, rules)
+    state, full = _remember(state, jnp.where(seen, lip, 0), seen, seconds, rules)
     share = 1 - jnp.exp(-seconds / rules.smoothing)
     first = jnp.where(jnp.isnan(state.first), lip, state.first + share * (lip - state.first))
     second = jnp.where(jnp.isnan(state.second), first, state.second + share * (first - state.second))
@@ -205,6 +229,7 @@ def smile_step(
 
     begin, apex, end = (age + seconds for age in (state.begin, state.apex, state.end))
     starts = jnp.isnan(begin) & (height >= rules.leave)
+    start_cut = jnp.where(starts, state.lost, state.start_cut)
     back = _since_crossing(state.height, height, rules.leave) * seconds + delay
     begin = jnp.where(starts, back, begin)
     active = ~jnp.isnan(begin)
@@ -216,25 +241,26 @@ def smile_step(
     below = active & (height < level)
     # The last frame with a face is where a smile ends that the face was lost in.
     fell = jnp.where(seen, _since_crossing(state.height, height, level) * seconds + delay, seconds)
+    end_cut = jnp.where(jnp.isnan(end), ~seen, state.end_cut)
     end = jnp.where(below, jnp.where(jnp.isnan(end), fell, end), jnp.nan)
     over = below & (end - delay > rules.gap)
     reached = active & (peak >= rules.enter)
     complete = over & reached & (begin - end >= rules.least_duration)
 
-    def kept(x: Array) -> Array:
-        return jnp.where(complete, x, jnp.nan)
-
-    moment = SmileMoment(
+    moment = _describe(
+        complete,
+        state,
         smiling=reached & ~over,
-        baseline=state.baseline,
-        deviation=state.deviation,
-        complete=complete,
-        begin=kept(begin),
-        apex=kept(apex),
-        end=kept(end),
-        amplitude=kept(amplitude),
-        peak=kept(peak),
+        begin=begin,
+        apex=apex,
+        end=end,
+        amplitude=amplitude,
+        peak=peak,
+        start_cut=start_cut,
+        end_cut=end_cut,
     )
+    shown = jnp.where(jnp.isnan(state.shown) & seen, 0, state.shown + seconds)
+    longest = rules.opening + rules.settle + rules.block
     following = state._replace(
         first=jnp.where(seen, first, state.first),
         second=jnp.where(seen, second, state.second),
@@ -244,8 +270,14 @@ def smile_step(
         end=jnp.where(over, jnp.nan, end),
         peak=jnp.where(over, 0, peak),
         amplitude=jnp.where(over, 0, amplitude),
+        start_cut=start_cut,
+        end_cut=end_cut,
+        lost=~seen,
+        shown=shown,
+        opening=state.opening & ~complete & ~(shown > longest),  # a smile that rose from there shows that it was rest
     )
-    return following, moment
+    resting = full & following.opening & jnp.isnan(following.begin)
+    return lax.cond(resting, lambda: _tell_opening(following, moment, rules), lambda: (following, moment))
 
 
 def check_rules(rules: SmileRules) -> None:
@@ -262,6 +294,14 @@ def check_rules(rules: SmileRules) -> None:
         raise ValueError(
             f"rules: least_deviation={rules.least_deviation:g} and most_deviation={rules.most_deviation:g}; expected "
             "0 < least_deviation <= most_deviation."
+        )
+    if not 0 < rules.settle <= 1 - rules.block:
+        raise ValueError(
+            f"rules: settle={rules.settle:g} and block={rules.block:g} s together make more than a second."
+        )
+    if not rules.opening + 1 < rules.memory:
+        raise ValueError(
+            f"rules: opening={rules.opening:g} and memory={rules.memory:g}; expected opening + 1 < memory."
         )
     if not 0 <= rules.gap + 2 * rules.smoothing < 1:
         raise ValueError(f"rules: gap={rules.gap:g} s and smoothing twice make a second or more, which is too late.")
@@ -290,26 +330,117 @@ def _compiled_find(lip: Array, fps: Array, length: Array, *, rules: SmileRules) 
 def _finish(state: SmileState, rules: SmileRules) -> SmileMoment:
     """Returns the smile that is under way when a recording ends."""
     end = jnp.where(jnp.isnan(state.end), 0, state.end)
-    complete = (state.peak >= rules.enter) & (state.begin - end >= rules.least_duration)
+    reached = state.peak >= rules.enter
+    return _describe(
+        reached & (state.begin - end >= rules.least_duration),
+        state,
+        smiling=reached,
+        begin=state.begin,
+        apex=state.apex,
+        end=end,
+        amplitude=state.amplitude,
+        peak=state.peak,
+        start_cut=state.start_cut,
+        end_cut=jnp.isnan(state.end) | state.end_cut,
+    )
+
+
+def _describe(
+    complete: Array,
+    state: SmileState,
+    *,
+    smiling: Array,
+    begin: Array,
+    apex: Array,
+    end: Array,
+    amplitude: Array,
+    peak: Array,
+    start_cut: Array,
+    end_cut: Array,
+) -> SmileMoment:
+    """Returns a moment, which describes the smile only if it is complete."""
 
     def kept(x: Array) -> Array:
         return jnp.where(complete, x, jnp.nan)
 
     return SmileMoment(
-        smiling=state.peak >= rules.enter,
+        smiling=smiling,
         baseline=state.baseline,
         deviation=state.deviation,
         complete=complete,
-        begin=kept(state.begin),
-        apex=kept(state.apex),
+        begin=kept(begin),
+        apex=kept(apex),
         end=kept(end),
-        amplitude=kept(state.amplitude),
-        peak=kept(state.peak),
+        amplitude=kept(amplitude),
+        peak=kept(peak),
+        start_cut=complete & start_cut,
+        end_cut=complete & end_cut,
     )
 
 
-def _remember(state: SmileState, lip: Array, seen: Array, seconds: Array | float, rules: SmileRules) -> SmileState:
-    """Adds a value to the memory of rest, unless a smile is under way, and brings baseline and deviation up to date."""
+def _tell_opening(state: SmileState, moment: SmileMoment, rules: SmileRules) -> tuple[SmileState, SmileMoment]:
+    """Tells a smile that the recording began with, once the face has rested for `rules.settle`.
+
+    Without rest before it, it is the median of the memory so far that has to stand above what is rest now, so that no
+    pursing of the lips makes a smile of the rest before. Its memory is dropped, and rest begins anew.
+    """
+    blocks = state.blocks
+    number = jnp.arange(len(blocks))
+    count = round(rules.settle / rules.block)
+    calm = (number >= state.place - count) & (number < state.place)
+    before = (number < state.place - count) & jnp.isfinite(blocks)
+    rest = jnp.where(calm, blocks, 0).sum() / count  # NaN where the face was lost, or where a smile is
+    early = jnp.where(before, blocks, jnp.nan)
+    top = jnp.nanmax(early)
+    level = rest + jnp.maximum(rules.leave * state.deviation, rules.fall * (top - rest))
+    last = jnp.max(jnp.where(before & (blocks >= level), number, -1))
+    opened = (
+        (jnp.nanmedian(early) - rest >= rules.enter * state.deviation)
+        & (jnp.where(calm, blocks, -jnp.inf).max() < level)
+        & (blocks[jnp.argmax(before)] >= level)
+    )
+
+    def age(at: Array) -> Array:
+        """Returns the age of the middle of a block."""
+        return state.elapsed + (state.place - at - 0.5) * rules.block
+
+    fall = blocks[last] - blocks[last + 1]  # NaN where the face was lost
+    share = jnp.where(jnp.isfinite(fall), ratio(blocks[last] - level, fall), 0.5)
+    end = age(last + share)
+    opened &= state.shown - end >= rules.least_duration
+    amplitude = top - rest
+    told = _describe(
+        opened,
+        state._replace(baseline=rest),
+        smiling=moment.smiling,
+        begin=state.shown,
+        apex=age(jnp.nanargmax(jnp.where(before, blocks, -jnp.inf))),
+        end=end,
+        amplitude=amplitude,
+        peak=amplitude / state.deviation,
+        start_cut=jnp.array(True),
+        end_cut=~jnp.isfinite(fall),
+    )
+    rested = jnp.where(calm, blocks, jnp.nan)
+    baseline, deviation = _rest(rested, rules)
+    begun = state._replace(
+        blocks=rested,
+        baseline=baseline,
+        deviation=deviation,
+        height=(state.second - baseline) / deviation,
+        opening=jnp.array(False),
+    )
+    return jax.tree.map(lambda new, old: jnp.where(opened, new, old), (begun, told), (state, moment))
+
+
+def _remember(
+    state: SmileState, lip: Array, seen: Array, seconds: Array | float, rules: SmileRules
+) -> tuple[SmileState, Array]:
+    """Adds a value to the memory of rest, unless a smile is under way, and brings baseline and deviation up to date.
+
+    Returns:
+        The state, and whether a block has become full.
+    """
     resting = seen & (state.peak < rules.enter)
     total = state.total + jnp.where(resting, lip, 0)
     count = state.count + resting
@@ -323,7 +454,7 @@ def _remember(state: SmileState, lip: Array, seen: Array, seconds: Array | float
         lambda: (state.baseline, state.deviation),
     )
     # Without any rest to compare with, as in the first moments, the present is rest.
-    return state._replace(
+    state = state._replace(
         blocks=blocks,
         place=jnp.where(full, (state.place + 1) % blocks.shape[0], state.place),
         total=jnp.where(full, 0, total),
@@ -332,6 +463,7 @@ def _remember(state: SmileState, lip: Array, seen: Array, seconds: Array | float
         baseline=jnp.where(jnp.isnan(baseline) & seen, jnp.where(count > 0, mean, lip), baseline),
         deviation=deviation,
     )
+    return state, full
 
 
 def _rest(blocks: Float[Array, " blocks"], rules: SmileRules) -> tuple[Array, Array]:

@@ -16,22 +16,24 @@ What is done of a video is marked in .parts/<video>/, last, so that a kill loses
 import contextlib
 import dataclasses
 import glob
+import itertools
 import json
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from dfuse_jax import dmarkers, samples
-from dfuse_jax.experiments import predict
-from dfuse_jax.extract import flags, gaps, jobs, on_cores, overlay, recording
+from dfuse_jax.experiments import people, predict
+from dfuse_jax.experiments.people import Person
+from dfuse_jax.extract import flags, jobs, on_cores, overlay, recording
 from dfuse_jax.extract.batch import Bar
+from dfuse_jax.extract.landmarks import NO_FACE
 from dfuse_jax.extract.native import require
 from dfuse_jax.extract.recording import Recording
 from dfuse_jax.report import annotations, groups, timeline
@@ -44,16 +46,20 @@ if TYPE_CHECKING:
 
     from dfuse_jax.experiments.predict import Trained
 
-MARGIN = 1.0  # seconds before and after a smile that its features and a network see, where no other smile is
-LIP = dmarkers.REGIONS.index("lip")
 MOMENTS = ("start", "onset", "apex", "offset", "end")
-VIDEO, GROWTH = 1024, 4  # frames that signals are padded to: few programs to compile
+CUTS = {
+    "start_cut": "its begin was not seen: it was there when the video began or the face came into view",
+    "end_cut": "its end was not seen: the video ended or the face was lost before",
+}
+ROWS = 16_384  # of a table of frames that are written together
+FOLDERS = ("smiles", "frames", "timelines", "overlays", "annotations", ".parts")
 COLUMNS = (
     *("file", "person", "smile", "fps"),
     *(f"{moment}_frame" for moment in MOMENTS),
     *(f"{moment}_s" for moment in MOMENTS),
+    *("start_cut", "end_cut", "first_frame", "last_frame"),
     *("amplitude", "height_sd", "interpolated", *flags.NAMES, "flagged", "judged", "reason"),
-    *("probability", "probability_sd", "models"),
+    *("probability", "probability_sd", "models", "cautions"),
     *dmarkers.FEATURE_NAMES,
 )
 
@@ -70,44 +76,6 @@ class Analysis(NamedTuple):
     smiles: "pandas.DataFrame"
     notes: dict[str, tuple[str, ...]]
     failed: dict[str, str]
-
-
-class Smile(NamedTuple):
-    """A smile on the grid of a recording.
-
-    Attributes:
-        begin: of the smile, in frames and fractions of a frame.
-        end: likewise.
-        amplitude: greatest height of the lip signal above rest, in D_lip.
-        height: the same in standard deviations.
-        first: the first frame of its sample.
-        last: the last one.
-    """
-
-    begin: float
-    end: float
-    amplitude: float
-    height: float
-    first: int
-    last: int
-
-
-class Person(NamedTuple):
-    """Somebody in a recording, on its grid of N frames.
-
-    Attributes:
-        signals: [3, N] mean of the two sides, in the order of `dmarkers.REGIONS`; NaN where the face is not seen.
-        baseline: [N], D_lip at rest.
-        pose: [N, 3], roll, yaw and pitch in degrees.
-        flags: [N] bits, see `extract.flags`.
-        smiles: in order.
-    """
-
-    signals: Float[np.ndarray, "3 frames"]
-    baseline: Float[np.ndarray, " frames"]
-    pose: Float[np.ndarray, "frames 3"]
-    flags: np.ndarray
-    smiles: list[Smile]
 
 
 def analyse(
@@ -185,22 +153,27 @@ def analyse_all(
     require("pyarrow", "analyse")
     require("pympi", "analyse")
     trained = predict.load(os.fspath(checkpoint)) if checkpoint is not None else None
+    if trained is not None and trained.sees_pictures:
+        raise UserError(
+            f"{checkpoint}: its models see pictures of the face, which the smiles of recordings do not hold. Take a "
+            "model that sees landmarks, or cut the videos to their smiles and extract these with pictures."
+        )
     if trained is not None and models is not None:
         trained = trained.some(models)
     group_of = groups.read(grouping) if grouping is not None else None
     out = pathlib.Path(out)
     wanted = {"versions": jobs.versions(), "pixel_aspect": pixel_aspect, "fps": fps}
     with locked(out):
-        for leftover in out.rglob(f".*.{8 * '?'}"):  # of a killed process; nobody else works here
-            if leftover.is_file():
-                leftover.unlink()
+        _tidy(out)
         failed = _work(_parts(out, videos), wanted, workers=workers, overlays=overlays, on_progress=on_progress)
         done = [part for part in _parts(out, videos).values() if part.name not in failed]
+        if failed and not done:  # tables of an earlier call stay
+            return Analysis(smiles=pandas.DataFrame(columns=list(COLUMNS)), notes={}, failed=failed)
         notes = {part.name: tuple(part.state()["notes"]) for part in done}
         tables = [pandas.read_parquet(part.table) for part in done]
         table = pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame(columns=list(COLUMNS))
         if trained is not None:
-            _judge(table, trained, out)
+            _judge(table, trained, done)
         _write_tables(out, table)
         _annotate(done, table)
         if group_of is not None or trained is not None:
@@ -233,7 +206,7 @@ class _Part:
 
     @property
     def landmarks(self) -> pathlib.Path:
-        """The recording, until all is made of it."""
+        """The recording; its landmarks are removed when all is made of them."""
         return self.folder / "landmarks"
 
     @property
@@ -242,9 +215,18 @@ class _Part:
         return self.folder / "smiles.parquet"
 
     @property
+    def frames(self) -> pathlib.Path:
+        """The table of its frames."""
+        return self.out / "frames" / f"{self.name}.parquet"
+
+    @property
     def overlay(self) -> pathlib.Path:
         """The video that shows what was found."""
         return self.out / "overlays" / f"{self.name}.mp4"
+
+    def sample(self, person: int, smile: int) -> pathlib.Path:
+        """Returns the landmark file of a smile; people and smiles count from 1."""
+        return self.out / "smiles" / f"{self.name}_p{person}_s{smile:03d}.npz"
 
     def state(self) -> dict:
         """What is done of it; empty where nothing is."""
@@ -253,12 +235,11 @@ class _Part:
         except (OSError, ValueError):
             return {}
 
-    def is_done(self, wanted: Mapping, overlays: bool) -> bool:
-        """Whether its results are those of this very video with these options."""
+    def is_done(self, wanted: Mapping) -> bool:
+        """Whether its results, the overlay aside, are those of this very video with these options."""
         state = self.state()
         same = bool(state) and all(state.get(key) == value for key, value in wanted.items())
-        shown = not overlays or self.overlay.exists()
-        return same and shown and self.table.exists() and state["checksum"] == checksum(self.path)
+        return same and self.table.exists() and state["checksum"] == checksum(self.path)
 
     def recording(self, wanted: Mapping) -> Recording | None:
         """The landmarks of this very video with these options, if an earlier call got so far."""
@@ -267,7 +248,17 @@ class _Part:
         except (OSError, ValueError):
             return None
         recorded = recording.load(self.landmarks) if options == wanted else None
-        return recorded if recorded is not None and recorded.checksum == checksum(self.path) else None
+        usable = recorded is not None and recorded.is_whole and recorded.checksum == checksum(self.path)
+        return recorded if usable else None
+
+
+def _tidy(out: pathlib.Path) -> None:
+    """Removes unfinished files of a process that was killed; nobody else works here."""
+    ours = [out.glob(f".{name}.{8 * '?'}") for name in ("smiles.csv", "smiles.parquet", "groups.csv")]
+    ours += [(out / folder).rglob(f".*.{8 * '?'}") for folder in FOLDERS]
+    for leftover in itertools.chain(*ours):
+        if leftover.is_file():
+            leftover.unlink()
 
 
 def _parts(out: pathlib.Path, videos: Sequence[str | os.PathLike]) -> dict[str, _Part]:
@@ -292,13 +283,16 @@ def _work(
     """Extracts what is not done yet and finds its smiles; returns {name: reason} of what cannot be extracted."""
     failed: dict[str, str] = {}
     ready: list[_Part] = []
+    undrawn: list[_Part] = []
     with Bar([part.path for part in parts.values()]) as bar:
 
         def todo() -> Iterator[jobs.RecordingJob]:
             for part in parts.values():
                 try:
-                    if part.is_done(wanted, overlays):
+                    if part.is_done(wanted):
                         bar.skip(part.path)
+                        if overlays and not part.overlay.exists():
+                            undrawn.append(part)
                         continue
                     if part.recording(wanted) is not None:
                         bar.skip(part.path)
@@ -309,6 +303,7 @@ def _work(
                     bar.skip(part.path)
                     continue
                 part.folder.mkdir(parents=True, exist_ok=True)
+                part.overlay.unlink(missing_ok=True)
                 (part.folder / "state.json").unlink(missing_ok=True)
                 shutil.rmtree(part.landmarks, ignore_errors=True)  # of other options, which the next file would deny
                 with atomic(part.folder / "wanted.json") as file:
@@ -338,6 +333,11 @@ def _work(
                     finish(part)
         for part in ready:
             finish(part)
+        for part in undrawn:
+            try:
+                _draw_overlay(part, wanted)
+            except UserError as error:
+                failed[part.name] = str(error)
     return failed
 
 
@@ -346,148 +346,98 @@ def _finish(part: _Part, wanted: Mapping, overlays: bool) -> None:
     recorded = recording.load(part.landmarks)
     if recorded is None:
         raise UserError(f"{part.landmarks}: cannot be read. Remove it and run again.")
-    people = [find(recorded, number) for number in range(len(recorded.flags))]
-    for folder in ("smiles", "frames", "timelines", "overlays"):
+    everybody = [people.find(recorded, number) for number in range(len(recorded.flags))]
+    for folder in FOLDERS:
         (part.out / folder).mkdir(exist_ok=True)
     for stale in (part.out / "smiles").glob(f"{glob.escape(part.name)}_p*_s*.npz"):
         stale.unlink()
-    table = _save_smiles(part, recorded, people)
+    table = _save_smiles(part, recorded, everybody)
     with atomic(part.table, "wb") as file:
         table.to_parquet(file, index=False)
-    with atomic(part.out / "frames" / f"{part.name}.parquet", "wb") as file:
-        _frames(recorded, people).to_parquet(file, index=False)
+    _write_frames(part.frames, recorded, everybody)
     timeline.draw(
         part.out / "timelines" / f"{part.name}.png",
         [
             timeline.Lane(
-                lip=person.signals[LIP],
+                lip=person.signals[people.LIP],
                 baseline=person.baseline,
                 spans=[(smile.begin, smile.end) for smile in person.smiles],
                 flagged=flags.is_flagged(person.flags),
             )
-            for person in people
+            for person in everybody
         ],
         fps=recorded.fps,
         title=escaped(part.path.name),
     )
     if overlays:
-        overlay.write(
-            part.overlay,
-            part.path,
-            recorded,
-            [person.signals[LIP] for person in people],
-            [[(smile.begin, smile.end) for smile in person.smiles] for person in people],
-            pixel_aspect=wanted["pixel_aspect"],
-        )
+        faces = [itertools.chain.from_iterable(recorded.blocks(number)) for number in range(len(everybody))]
+        _write_overlay(part, recorded, faces, wanted)
     with atomic(part.folder / "state.json") as file:
         json.dump({**wanted, "checksum": recorded.checksum, "notes": recorded.notes}, file)
-    shutil.rmtree(part.landmarks, ignore_errors=True)
+    for landmarks in part.landmarks.glob("*.f32"):
+        landmarks.unlink()
 
 
-def find(recorded: Recording, number: int) -> Person:
-    """Finds the smiles of a person, from 0, in a recording."""
-    chosen = np.array(dmarkers.LANDMARKS)
-    points = np.concatenate([block[:, chosen] for block in recorded.blocks(number)])
-    frames = recorded.frames
-    bits = flags.follow(recorded.flags[number], recorded.positions, frames)
-    seen = ~np.isnan(points[:, 0, 0])
-    if not seen.any():
-        nothing = np.full((3, frames), np.nan)
-        return Person(signals=nothing, baseline=nothing[0], pose=nothing.T, flags=bits, smiles=[])
-    lost = _lost(recorded, seen)
-    points, _ = gaps.fill(points, recorded.positions)
-    # The first frame with a face is what cheeks and lips are referred to.
-    first = int(np.argmin(lost))
-    shown = np.where(lost[:, None, None], np.nan, points)[first:]
-    length = len(shown)
-    padded = np.pad(shown, ((0, _padded(length) - length), (0, 0), (0, 0)), mode="edge")
-    signals, found, pose = jax.device_get(_measure(padded, recorded.fps, length, recorded.aspect))
+def _draw_overlay(part: _Part, wanted: Mapping) -> None:
+    """Draws the overlay of a video that is done: of the landmarks, only those of the smiles are left."""
+    import pandas
 
-    def onto_grid(x: np.ndarray) -> np.ndarray:
-        """Puts frames from `first` on back onto the whole grid, on the last axis."""
-        return np.concatenate([np.full((*x.shape[:-1], first), np.nan), x[..., :length]], axis=-1)
+    recorded = recording.load(part.landmarks)
+    if recorded is None:
+        raise UserError(f"{part.landmarks}: cannot be read. Remove {part.folder} and run again.")
+    table = pandas.read_parquet(part.table)
+    faces = [_faces_in_smiles(part, recorded, table, number + 1) for number in range(len(recorded.flags))]
+    _write_overlay(part, recorded, faces, wanted)
 
-    complete = np.flatnonzero(found.complete)
-    spans = [(first + float(found.begin[at]), first + float(found.end[at])) for at in complete]
-    limits = [-np.inf, *(end for _, end in spans)], [*(begin for begin, _ in spans), np.inf]
-    smiles = []
-    for order, (at, (begin, end)) in enumerate(zip(complete, spans, strict=True)):
-        before, after = limits[0][order], limits[1][order + 1]
-        smiles.append(
-            Smile(
-                begin=begin,
-                end=end,
-                amplitude=float(found.amplitude[at]),
-                height=float(found.peak[at]),
-                first=_reach(lost, round(begin), -1, max(begin - MARGIN * recorded.fps, before)),
-                last=_reach(lost, round(end), 1, min(end + MARGIN * recorded.fps, after)),
+
+def _faces_in_smiles(
+    part: _Part, recorded: Recording, table: "pandas.DataFrame", person: int
+) -> Iterator[Float[np.ndarray, "478 3"]]:
+    """Yields the landmarks of a person in every frame of the video, NaN where no smile's sample holds them."""
+    rows = table[table["person"] == person]
+    left = list(zip(rows["smile"], rows["first_frame"], rows["last_frame"], strict=True))
+    sample = None
+    for position in recorded.positions.round():
+        while left and position > left[0][2]:
+            sample = None
+            del left[0]
+        if not left or position < left[0][1]:
+            yield NO_FACE
+            continue
+        smile, first, _ = left[0]
+        sample = sample or samples.load(part.sample(person, smile))
+        yield sample.landmarks[int(position) - first]
+
+
+def _write_overlay(
+    part: _Part, recorded: Recording, faces: Sequence[Iterable[Float[np.ndarray, "478 3"]]], wanted: Mapping
+) -> None:
+    import pandas
+
+    frames, table = pandas.read_parquet(part.frames, columns=["person", "lip"]), pandas.read_parquet(part.table)
+    lanes = []
+    for number, landmarks in enumerate(faces):
+        rows = table[table["person"] == number + 1]
+        lanes.append(
+            overlay.Lane(
+                landmarks=landmarks,
+                lip=frames.loc[frames["person"] == number + 1, "lip"].to_numpy(float),
+                spans=list(zip(rows["start_frame"], rows["end_frame"], strict=True)),
             )
         )
-    return Person(
-        signals=onto_grid(signals),
-        baseline=onto_grid(found.baseline),
-        pose=onto_grid(pose.T).T,
-        flags=bits,
-        smiles=smiles,
-    )
+    overlay.write(part.overlay, part.path, recorded, lanes, pixel_aspect=wanted["pixel_aspect"])
 
 
-@jax.jit
-def _measure(points, fps, length, aspect):
-    """Returns the mean signals, the smiles and the head's pose of padded points."""
-    signals = dmarkers.signals(points, length=length, aspect=aspect, definition="robust").mean
-    return signals, dmarkers.find_smiles(signals[LIP], fps, length=length), dmarkers.head_pose(points, aspect=aspect)
-
-
-def _lost(recorded: Recording, seen: Bool[np.ndarray, " frames"]) -> Bool[np.ndarray, " grid"]:
-    """Tells in which frames of the grid the face is lost for too long to be interpolated."""
-    at = recorded.positions[seen]
-    grid = np.arange(recorded.frames)
-    before = np.searchsorted(at, grid + 0.5, side="right") - 1
-    after = np.searchsorted(at, grid - 0.5, side="left")
-    outside = (before < 0) | (after >= len(at))
-    left, right = at[np.maximum(before, 0)], at[np.minimum(after, len(at) - 1)]
-    return outside | ((right - left) / recorded.fps > gaps.max_gap(recorded.fps) + 1e-6)
-
-
-def _reach(lost: Bool[np.ndarray, " grid"], start: int, step: int, limit: float) -> int:
-    """Returns the frame that steps of 1 or -1 reach: not beyond the limit, nor where the face is lost."""
-    frame = min(max(start, 0), len(lost) - 1)
-    while 0 <= frame + step < len(lost) and not lost[frame + step] and (limit - (frame + step)) * step >= 0:
-        frame += step
-    return frame
-
-
-def cut(recorded: Recording, number: int, smile: Smile, *, name: str) -> Sample:
-    """Returns the sample of a smile: its frames and the margins around."""
-    positions = recorded.positions
-    start = max(0, int(np.searchsorted(positions, smile.first, side="right")) - 1)
-    stop = min(len(positions), int(np.searchsorted(positions, smile.last, side="left")) + 1)
-    landmarks = recorded.read(number, start, stop)
-    count = smile.last - smile.first + 1
-    filled, interpolated = gaps.fill(landmarks, positions[start:stop] - smile.first)
-    bits = flags.follow(recorded.flags[number], positions, recorded.frames)
-    return Sample(
-        name=name,
-        landmarks=filled[:count],
-        fps=recorded.fps,
-        image_size=recorded.image_size,
-        source=recorded.checksum,
-        interpolated=tuple(frame for frame in interpolated if frame < count),
-        flags=bits[smile.first : smile.first + len(filled[:count])],
-    )
-
-
-def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> "pandas.DataFrame":
+def _save_smiles(part: _Part, recorded: Recording, everybody: Sequence[Person]) -> "pandas.DataFrame":
     """Writes the samples of a video's smiles and returns their table, not judged yet."""
     import pandas
 
     rows, points = [], []
-    for number, person in enumerate(people):
+    for number, person in enumerate(everybody):
         for order, smile in enumerate(person.smiles):
-            name = _sample_name(part.name, number + 1, order + 1)
-            sample = samples.validate(cut(recorded, number, smile, name=name))
-            samples.save(sample, part.out / "smiles" / f"{name}.npz")
+            path = part.sample(number + 1, order + 1)
+            sample = samples.validate(people.cut(recorded, number, smile, name=path.stem))
+            samples.save(sample, path)
             lip = lip_signal(sample)
             onset, _, offset = (
                 np.asarray(dmarkers.phase_ends(lip, sample.fps, length=len(sample.landmarks), definition="robust"))
@@ -504,6 +454,10 @@ def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> 
                     "fps": recorded.fps,
                     **{f"{name}_frame": moment for name, moment in zip(MOMENTS, moments, strict=True)},
                     **{f"{name}_s": moment / recorded.fps for name, moment in zip(MOMENTS, moments, strict=True)},
+                    "start_cut": smile.start_cut,
+                    "end_cut": smile.end_cut,
+                    "first_frame": smile.first,
+                    "last_frame": smile.last,
                     "amplitude": smile.amplitude,
                     "height_sd": smile.height,
                     "interpolated": len(sample.interpolated) / len(sample.landmarks),
@@ -511,6 +465,7 @@ def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> 
                     "flagged": bool(flags.notable(shares)),
                     "judged": False,
                     "reason": reason or "",
+                    "cautions": "",
                 }
             )
             points.append(sample.landmarks[:, np.array(dmarkers.LANDMARKS)])
@@ -523,41 +478,51 @@ def _save_smiles(part: _Part, recorded: Recording, people: Sequence[Person]) -> 
 def lip_signal(sample: Sample) -> Float[np.ndarray, " frames"]:
     """Returns the lip signal of a sample, padded."""
     points = sample.landmarks[:, np.array(dmarkers.LANDMARKS)]
-    padded = np.pad(points, ((0, _padded(len(points)) - len(points)), (0, 0), (0, 0)), mode="edge")
+    padded = points[np.minimum(np.arange(people.padded_length(len(points))), len(points) - 1)]
     signals = dmarkers.signals(padded, length=len(points), aspect=sample.aspect, definition="robust")
-    return np.asarray(signals.mean[LIP])
+    return np.asarray(signals.mean[people.LIP])
 
 
-def _frames(recorded: Recording, people: Sequence[Person]) -> "pandas.DataFrame":
-    """Returns the table of a video's frames, of everybody in turn."""
+def _write_frames(path: pathlib.Path, recorded: Recording, everybody: Sequence[Person]) -> None:
+    """Writes the table of a video's frames, of everybody in turn."""
     import pandas
+    import pyarrow
+    from pyarrow import parquet
 
-    tables = []
-    for number, person in enumerate(people):
-        frame = np.arange(recorded.frames)
-        smile = np.zeros(len(frame), int)
-        for order, one in enumerate(person.smiles):
-            smile[(frame >= one.begin) & (frame <= one.end)] = order + 1
-        columns = {"person": number + 1, "frame": frame, "time_s": frame / recorded.fps, "smile": smile}
-        columns |= dict(zip(dmarkers.REGIONS, person.signals, strict=True))
-        columns |= {"lip_at_rest": person.baseline}
-        columns |= dict(zip(("roll", "yaw", "pitch"), person.pose.T, strict=True))
-        tables.append(pandas.DataFrame(columns | flags.unpack(person.flags)))
-    return pandas.concat(tables, ignore_index=True)
+    with atomic(path, "wb") as file, contextlib.ExitStack() as stack:
+        writer = None
+        for number, person in enumerate(everybody):
+            for start in range(0, recorded.frames, ROWS):
+                block = slice(start, min(start + ROWS, recorded.frames))
+                frame = np.arange(block.start, block.stop)
+                smile = np.zeros(len(frame), int)
+                for order, one in enumerate(person.smiles):
+                    smile[(frame >= one.begin) & (frame <= one.end)] = order + 1
+                columns = {"person": number + 1, "frame": frame, "time_s": frame / recorded.fps, "smile": smile}
+                columns |= dict(zip(dmarkers.REGIONS, person.signals[:, block], strict=True))
+                columns |= {"lip_at_rest": person.baseline[block]}
+                columns |= dict(zip(("roll", "yaw", "pitch"), person.pose[block].T, strict=True))
+                rows = pandas.DataFrame(columns | flags.unpack(person.flags[block]))
+                table = pyarrow.Table.from_pandas(rows, preserve_index=False)
+                if writer is None:
+                    writer = stack.enter_context(parquet.ParquetWriter(file, table.schema))
+                writer.write_table(table)
 
 
-def _judge(table: "pandas.DataFrame", trained: "Trained", out: pathlib.Path) -> None:
-    """Fills in the probabilities of the smiles that can be judged."""
+def _judge(table: "pandas.DataFrame", trained: "Trained", parts: Sequence[_Part]) -> None:
+    """Fills in the probabilities of the smiles that can be judged, and why to be careful with them."""
+    by_file = {escaped(part.path.name): part for part in parts}
     for row, reason in enumerate(table["reason"]):
         if reason:
             continue
-        stem = pathlib.PurePath(str(table.at[row, "file"])).stem
-        name = _sample_name(stem, int(table.at[row, "person"]), int(table.at[row, "smile"]))
-        probabilities = trained.predict(samples.load(out / "smiles" / f"{name}.npz"))
+        path = by_file[table.at[row, "file"]].sample(int(table.at[row, "person"]), int(table.at[row, "smile"]))
+        verdict = trained.judge(samples.load(path))
+        cuts = [words for column, words in CUTS.items() if table.at[row, column]]
         table.at[row, "judged"] = True
-        table.at[row, "probability"] = float(probabilities.mean())
-        table.at[row, "probability_sd"] = float(probabilities.std())
-        table.at[row, "models"] = float(len(probabilities))
+        table.at[row, "probability"] = float(verdict.probabilities.mean())
+        table.at[row, "probability_sd"] = float(verdict.probabilities.std())
+        table.at[row, "models"] = float(len(verdict.probabilities))
+        table.at[row, "cautions"] = "; ".join([*cuts, *verdict.cautions])
 
 
 def _write_tables(out: pathlib.Path, table: "pandas.DataFrame") -> None:
@@ -578,14 +543,3 @@ def _annotate(parts: Sequence[_Part], table: "pandas.DataFrame") -> None:
         folder.mkdir(exist_ok=True)
         annotations.write_eaf(folder / f"{part.name}.eaf", part.path, rows)
         annotations.write_webvtt(folder / f"{part.name}.vtt", rows)
-
-
-def _sample_name(video: str, person: int, smile: int) -> str:
-    return f"{video}_p{person}_s{smile:03d}"
-
-
-def _padded(frames: int) -> int:
-    padded = VIDEO
-    while padded < frames:
-        padded *= GROWTH
-    return padded

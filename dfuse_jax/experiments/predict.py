@@ -82,6 +82,11 @@ class Trained:
         """The model card, Markdown: data, protocol, numbers, and what the models must not be used for."""
         return card.markdown(self.results, self.models)
 
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether the models need pictures of the face (chips), and not landmarks alone."""
+        return bool(self.config["data"].get("chips", False))
+
     def predict(self, sample: Sample) -> Float[np.ndarray, " models"]:
         """Returns the probability that the smile is spontaneous, by each of the models."""
         return self.system.predict(self.fitted, self.system.inputs([sample]))[:, 0]

@@ -55,8 +55,9 @@ BLOCK = 1024  # frames at a time, so that those of a long video do not take giga
 # smiles and blinks of a real face (2,880 frames) it was 0.70 at least for the mouth and 0.87 for the eyes; with a hand
 # on a mouth it was 0.31 in the median. A laugh with a bent head falls below: 13 of that clip's 4,800 frames, wrongly.
 MOUTH_ALIKE, EYE_ALIKE = 0.65, 0.64
+LESS_ALIKE = 0.45  # so much less may be a face that is blurred or turned away, which changes the pattern too
 MOUTH_RADIUS, EYE_RADIUS = 0.42, 0.33  # around their middles, in distances of the eyes' outer corners
-DARK = 50  # grey levels of 255: nine tenths of the face are darker. A well lit dark skin has brighter highlights.
+DARK = 30  # grey levels of 255: nine tenths of the face are darker. A dark skin in dim light has brighter highlights.
 TURNED = 30  # degrees of yaw or pitch, from where on the far half of the face is mostly guessed
 SMALL = 64  # pixels, geometric mean of width and height: a third of the 192 that the mesh looks at
 BLURRED = 0.06  # detail to contrast (`Look.sharpness`); sharp faces of compressed videos have 0.07 to 0.15
@@ -153,7 +154,8 @@ def find(
         columns["other_person"][seen] = other
         comparable = np.flatnonzero(~dark & ~other)
         if len(comparable):
-            covered = _find_covered(landmarks, seen[comparable], levels[comparable], image_size)
+            changed = (blurred | (shape.turn > TURNED))[comparable]
+            covered = _find_covered(landmarks, seen[comparable], levels[comparable], image_size, changed=changed)
             columns["covered"][seen[comparable]] = covered
     return pack(columns)
 
@@ -246,14 +248,19 @@ def _measure(landmarks: np.ndarray, seen: np.ndarray, image_size: tuple[int, int
 
 
 def _find_covered(
-    landmarks: np.ndarray, seen: np.ndarray, levels: np.ndarray, image_size: tuple[int, int]
+    landmarks: np.ndarray,
+    seen: np.ndarray,
+    levels: np.ndarray,
+    image_size: tuple[int, int],
+    *,
+    changed: Bool[np.ndarray, " faces"],
 ) -> Bool[np.ndarray, " faces"]:
-    """Tells where the mouth, the right or the left eye does not look as it mostly does."""
+    """Tells where the mouth, the right or the left eye does not look as it mostly does; less so, if it is `changed`."""
     covered = np.zeros(len(levels), bool)
     some = seen[:: max(1, len(seen) // BLOCK)]
     for region, alike in _regions(landmarks[some], image_size):
         usual = np.median(levels[:, region], axis=0)
-        covered |= _correlation(levels[:, region], usual) < alike
+        covered |= _correlation(levels[:, region], usual) < alike - LESS_ALIKE * changed
     return covered
 
 

@@ -1,8 +1,9 @@
 """A recording with what was found drawn into it: everybody's mesh, lip signal and smiles."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,12 +21,25 @@ CLOCK = 90_000  # ticks a second of the file's times
 QUALITY = "20"  # of H.264, constant rate factor
 
 
+class Lane(NamedTuple):
+    """What is drawn of one person.
+
+    Attributes:
+        landmarks: of every frame of the video, NaN where none are drawn.
+        lip: D_lip on the recording's grid.
+        spans: begin and end of the smiles, in frames of the grid.
+    """
+
+    landmarks: Iterable[Float[np.ndarray, "478 3"]]
+    lip: Float[np.ndarray, " frames"]
+    spans: Sequence[tuple[float, float]]
+
+
 def write(
     path: str | os.PathLike,
     video: str | os.PathLike,
     recorded: Recording,
-    lips: Sequence[Float[np.ndarray, " frames"]],
-    spans: Sequence[Sequence[tuple[float, float]]],
+    lanes: Sequence[Lane],
     *,
     pixel_aspect: float | None = None,
 ) -> None:
@@ -34,9 +48,8 @@ def write(
     Args:
         path: of the file; it is whole or not there.
         video: the recording's own file.
-        recorded: its landmarks.
-        lips: D_lip of everybody, on the recording's grid.
-        spans: begin and end of everybody's smiles, in frames of the grid.
+        recorded: when its frames are shown, and how large they are.
+        lanes: of everybody.
         pixel_aspect: as the recording was made with.
     """
     av = require("av")
@@ -47,16 +60,16 @@ def write(
             stream.width, stream.height, stream.pix_fmt = width, height + STRIP, "yuv420p"
             stream.options = {"crf": QUALITY}
             stream.codec_context.time_base = Fraction(1, CLOCK)
-            landmarks = [_rows(recorded, person) for person in range(len(lips))]
+            faces = [iter(lane.landmarks) for lane in lanes]
             for index, frame in enumerate(source):
                 position = recorded.positions[index]
                 image = np.zeros((height + STRIP, width, 3), np.uint8)
                 image[:height] = frame.image[:height, :width]
-                for person, rows in enumerate(landmarks):
+                for person, lane in enumerate(lanes):
                     colour = COLOURS[person % len(COLOURS)]
-                    number = next((n for n, (a, b) in enumerate(spans[person]) if a <= position <= b), None)
-                    draw_face(image, next(rows), recorded.image_size, colour, number)
-                    draw_signal(image, lips[person], spans[person], position, recorded.fps, colour)
+                    number = next((n for n, (a, b) in enumerate(lane.spans) if a <= position <= b), None)
+                    draw_face(image, next(faces[person]), recorded.image_size, colour, number)
+                    draw_signal(image, lane.lip, lane.spans, position, recorded.fps, colour)
                 picture = av.VideoFrame.from_ndarray(image, format="rgb24")
                 picture.pts = round(position / recorded.fps * CLOCK)
                 picture.time_base = Fraction(1, CLOCK)
@@ -111,8 +124,3 @@ def draw_signal(
     for k in range(1, len(frames)):
         if frames[k] == frames[k - 1] + 1:
             cv2.line(image, (int(x[k - 1]), int(y[k - 1])), (int(x[k]), int(y[k])), colour, 3 if smiling[k] else 1)
-
-
-def _rows(recorded: Recording, person: int) -> Iterator[Float[np.ndarray, "478 3"]]:
-    for block in recorded.blocks(person):
-        yield from block

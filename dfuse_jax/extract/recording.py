@@ -62,6 +62,11 @@ class Recording(NamedTuple):
         """The number of frames of the grid."""
         return int(np.floor(self.positions[-1] + gaps.END)) + 1
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the landmarks are there; they may have been removed when all was made of them."""
+        return all(_file(self.folder, person).exists() for person in range(len(self.flags)))
+
     def read(self, person: int, start: int, stop: int) -> Float[np.ndarray, "frames 478 3"]:
         """Returns the landmarks of a person, from 0, in frames of the video from `start` to before `stop`."""
         with _file(self.folder, person).open("rb") as file:

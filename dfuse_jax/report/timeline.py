@@ -11,7 +11,7 @@ from dfuse_jax import plotting
 
 MINUTES = 2.0  # a row
 HEIGHT = 1.1  # of a row, in inches
-MOST_ROWS = 60  # of longer recordings a row shows more
+MOST_ROWS = 48  # of longer recordings, and of more people, a row shows more
 LIMITS = (0.05, 0.4)  # below and above rest that a row shows at least, in D_lip
 
 
@@ -35,7 +35,7 @@ def draw(path: str | os.PathLike, lanes: Sequence[Lane], *, fps: float, title: s
     """
     frames = len(lanes[0].lip)
     seconds = frames / fps
-    pages = max(1, min(MOST_ROWS, int(np.ceil(seconds / (60 * MINUTES)))))
+    pages = max(1, min(MOST_ROWS // len(lanes), int(np.ceil(seconds / (60 * MINUTES)))))
     width = seconds / pages
     rows = pages * len(lanes)
     figure = plotting.new_figure(0.8 + HEIGHT * rows)

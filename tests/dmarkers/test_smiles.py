@@ -119,7 +119,7 @@ def test_what_was_more_than_a_minute_ago_does_not_matter():
     seconds = np.arange(2500) / 25
     lip = curve(seconds, [(10, 12, 0.2), (90, 94, 0.15)])
     other = lip.copy()
-    other[: 25 * 25] += 0.1 * np.sin(seconds[: 25 * 25])
+    other[: 25 * 25] += 0.05 * np.sin(seconds[: 25 * 25])  # no smile, which would end later
     np.testing.assert_array_equal(find(other, 25.0)[-1], find(lip, 25.0)[-1])
 
 
@@ -141,6 +141,64 @@ def test_a_smile_ends_where_the_face_is_lost_and_where_the_recording_ends():
     assert find(lip, 25.0)[0, 1] * 25 == pytest.approx(499, abs=0.01)
 
 
+def cuts(lip, fps=25.0):
+    """[N, 2], whether begin and end of each smile were not seen."""
+    found = dmarkers.find_smiles(np.pad(np.asarray(lip, np.float32), (0, FRAMES - len(lip))), fps, length=len(lip))
+    return np.stack([found.start_cut, found.end_cut], axis=1)[np.asarray(found.complete)].tolist()
+
+
+def test_a_smile_that_the_recording_begins_with_is_told_when_the_face_rests():
+    lip = curve(np.arange(750) / 25, [(-5, 4, 0.2), (9, 12, 0.2)])
+    np.testing.assert_allclose(find(lip, 25.0), [[0, 4], [9, 12]], atol=0.3)
+    assert cuts(lip) == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("fps", [15.0, 29.97, 50.0])
+def test_such_a_smile_is_the_same_at_every_frame_rate(fps):
+    smiles = [(-5, 4, 0.2), (9, 12, 0.2)]
+    slow = find(curve(np.arange(750) / 25, smiles), 25.0)
+    np.testing.assert_allclose(find(curve(np.arange(int(30 * fps)) / fps, smiles), fps), slow, atol=0.15)
+
+
+def test_a_recording_that_begins_at_rest_begins_with_no_smile():
+    seconds = np.arange(750) / 25
+    pursed = curve(seconds, [(5, 7, 0.2), (9, 10.5, -0.15), (20, 22, 0.2)])
+    assert cuts(pursed) == [[False, False], [False, False]]
+    late = curve(seconds, [(14, 15.5, -0.15), (20, 22, 0.2)])
+    assert cuts(late) == [[False, False]]
+    assert cuts(curve(seconds, [], talk=0.015)) == []
+
+
+def test_a_recording_that_is_one_smile_shows_none():
+    assert cuts(curve(np.arange(500) / 25, [(-5, 40, 0.2)])) == []
+
+
+def test_begins_and_ends_that_were_not_seen_are_marked():
+    lip = curve(np.arange(750) / 25, [(10, 40, 0.2)])
+    assert cuts(lip) == [[False, True]]
+    lip[400:450] = np.nan  # lost in the smile, and back in it
+    assert cuts(lip) == [[False, True], [True, True]]
+    lip[405:450] = lip[399]
+    assert cuts(lip) == [[False, True]]
+
+
+def test_a_stream_that_begins_with_a_smile_gives_what_the_recording_gives():
+    lip = curve(np.arange(500) / 25, [(-5, 4, 0.2), (9, 12, 0.2)]).astype(np.float32)
+    whole = dmarkers.find_smiles(np.pad(lip, (0, FRAMES - len(lip))), 25.0, length=len(lip))
+    step, state = jax.jit(dmarkers.smile_step), dmarkers.smile_start()
+    streamed = []
+    for frame, value in enumerate(lip):
+        state, moment = step(state, value, 1 / 25)
+        if moment.complete:
+            begin, end = (frame - 25 * float(age) for age in (moment.begin, moment.end))
+            assert frame - end <= 25  # known within a second
+            streamed.append([begin, end, bool(moment.start_cut)])
+    ended = np.asarray(whole.complete)
+    recorded = np.stack([whole.begin, whole.end, whole.start_cut], axis=1)[ended]
+    np.testing.assert_allclose(streamed, recorded, atol=0.01)
+    assert recorded[:, 2].tolist() == [1, 0]
+
+
 def test_it_is_a_pure_function(conversation):
     lip = np.pad(lip_signal(conversation.sample.landmarks, conversation.sample.aspect), (0, 1500)).astype(np.float32)
     plain = dmarkers.find_smiles(lip, 25.0)
@@ -155,6 +213,8 @@ def test_rules_that_contradict_each_other_are_refused():
         ({"block": 90.0}, "block <= memory"),
         ({"gap": 1.0}, "a second or more"),
         ({"smoothing": 0.0}, "positive"),
+        ({"settle": 0.9}, "more than a second"),
+        ({"opening": 60.0}, r"opening \+ 1 < memory"),
         ({"most_deviation": 0.01}, "least_deviation <= most_deviation"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -19,7 +19,7 @@ import dfuse_jax
 from dfuse_jax import dmarkers, samples
 from dfuse_jax.experiments import predict
 from dfuse_jax.experiments.analyse import COLUMNS, analyse_all
-from dfuse_jax.extract import flags
+from dfuse_jax.extract import flags, on_cores
 from dfuse_jax.runtime.errors import UserError
 
 SIZE = (240, 240)
@@ -101,6 +101,52 @@ def test_what_is_done_is_not_done_again(analysed, real_smile):
     pandas.testing.assert_frame_equal(again.smiles, analysis.smiles)
 
 
+def test_an_overlay_that_is_asked_for_later_takes_the_landmarks_that_are_left(analysed, real_smile, monkeypatch):
+    out, _ = analysed
+    overlay = out / "overlays" / "astronaut.mp4"
+    whole = drawn(overlay)
+    overlay.unlink()
+    monkeypatch.setattr(on_cores, "run", lambda jobs, workers: (yield from list(jobs)))  # nothing is extracted
+    analyse_all([real_smile[0]], out, overlays=True)
+    later = drawn(overlay)
+    row = pandas.read_csv(out / "smiles.csv").iloc[0]
+    inside = slice(int(row["first_frame"]), int(row["last_frame"]) + 1)
+    np.testing.assert_array_equal(later[inside], whole[inside])
+    assert len(later) == len(whole)
+
+
+def drawn(path):
+    """[T], how many pixels of each frame are green, as mesh and signal of the first person are."""
+    with av.open(str(path)) as container:
+        images = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+    return np.array([((i[..., 1] - i[..., 0] > 60) & (i[..., 1] - i[..., 2] > 20)).sum() // 200 for i in images])
+
+
+def test_frames_of_a_sample_are_told(analysed):
+    out, analysis = analysed
+    row = analysis.smiles.iloc[0]
+    sample = samples.load(out / "smiles" / "astronaut_p1_s001.npz")
+    assert row["last_frame"] - row["first_frame"] + 1 == len(sample.landmarks)
+    assert row["first_frame"] <= row["start_frame"] and row["end_frame"] <= row["last_frame"]
+    assert (row["start_cut"], row["end_cut"]) == (False, False)
+
+
+def test_only_our_own_unfinished_files_are_removed(analysed, real_smile):
+    out, _ = analysed
+    mine, theirs = out / "frames" / ".astronaut.parquet.abcd1234", out / ".notes.original"
+    mine.write_text(""), theirs.write_text("")
+    analyse_all([real_smile[0]], out)
+    assert theirs.exists() and not mine.exists()
+    theirs.unlink()
+
+
+def test_models_that_see_pictures_are_refused_before_anything_is_done(monkeypatch, tmp_path):
+    monkeypatch.setattr(predict, "load", lambda path: type("Pictures", (), {"sees_pictures": True}))
+    with pytest.raises(UserError, match="run: its models see pictures of the face"):
+        analyse_all([tmp_path / "video.mp4"], tmp_path / "out", checkpoint="run")
+    assert not (tmp_path / "out").exists()
+
+
 def test_everybody_gets_a_track_and_rows(couple, tmp_path):
     table = dfuse_jax.analyse(couple, tmp_path / "out", workers=1)
     assert table["person"].nunique() == 1 and len(table) == 1
@@ -169,8 +215,10 @@ def test_kills_lose_nothing_and_nothing_is_there_twice(tmp_path):
 class Models:
     """Two models that give every smile 0.8 and 0.9."""
 
-    def predict(self, sample):
-        return np.array([0.8, 0.9])
+    sees_pictures = False
+
+    def judge(self, sample):
+        return predict.Verdict(np.array([0.8, 0.9]), "", ("it has 25 frames per second",))
 
 
 def test_a_checkpoint_judges_what_can_be_judged_and_makes_groups(analysed, real_smile, monkeypatch):
@@ -179,9 +227,10 @@ def test_a_checkpoint_judges_what_can_be_judged_and_makes_groups(analysed, real_
     (row,) = analyse_all([real_smile[0]], out, checkpoint="run").smiles.to_dict("records")
     assert (row["judged"], row["models"]) == (True, 2)
     assert (row["probability"], row["probability_sd"]) == (pytest.approx(0.85), pytest.approx(0.05))
+    assert row["cautions"] == "it has 25 frames per second"
     assert (out / "groups.csv").read_text().startswith("feature,group,other,n,")
     assert "smile 1, spontaneous 85%" in (out / "annotations" / "astronaut.vtt").read_text()
     monkeypatch.setattr(flags, "refusal", lambda sample: "dark")
-    (out / ".parts" / "astronaut" / "state.json").unlink()
+    (out / ".parts" / "astronaut" / "state.json").unlink()  # so that all is done again
     (row,) = analyse_all([real_smile[0]], out, checkpoint="run", workers=1).smiles.to_dict("records")
     assert (row["judged"], row["reason"]) == (False, "dark") and np.isnan(row["probability"])

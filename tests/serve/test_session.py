@@ -7,7 +7,7 @@ import pytest
 from live import FPS, feed, smile_with_rests
 
 from dfuse_jax import dmarkers
-from dfuse_jax.experiments import analyse
+from dfuse_jax.experiments import analyse, people
 from dfuse_jax.extract.recording import Recording
 from dfuse_jax.serve import session
 
@@ -44,7 +44,7 @@ def completed(moments):
 def test_signals_and_smiles_are_those_of_the_recording(lost, tmp_path):
     """Without a loss; with one that is interpolated; without a face at first; and with one that cuts the smile."""
     landmarks = without_face(np.concatenate([smile(), smile()]), lost)
-    person = analyse.find(recorded(tmp_path, landmarks), 0)
+    person = people.find(recorded(tmp_path, landmarks), 0)
     moments = feed(as_frames(landmarks), np.arange(len(landmarks)) / FPS)
     signals = np.stack([moment.signals for moment in moments], axis=1)
     np.testing.assert_allclose(signals, person.signals[:, : signals.shape[1]], atol=1e-5)
@@ -62,8 +62,8 @@ def test_the_sample_is_that_of_the_recording_but_for_its_end(tmp_path):
     """Within a frame: the recording's is put together in whole frames."""
     landmarks = smile()
     recording = recorded(tmp_path, landmarks)
-    (theirs,) = analyse.find(recording, 0).smiles
-    expected = analyse.cut(recording, 0, theirs, name="smile 1").landmarks
+    (theirs,) = people.find(recording, 0).smiles
+    expected = people.cut(recording, 0, theirs, name="smile 1").landmarks
     (ours,) = completed(feed(landmarks, np.arange(len(landmarks)) / FPS))
     sample = session.to_sample(ours)
     assert (sample.fps, sample.interpolated, sample.image_size) == (pytest.approx(FPS), (), IMAGE)

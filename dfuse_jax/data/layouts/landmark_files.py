@@ -79,13 +79,32 @@ def _read_array(path: pathlib.Path) -> tuple[np.ndarray, str | None]:
     landmarks = read_csv(path)
     if not other_tools.is_fex(read_header(path)):
         return landmarks, None
-    return other_tools.scale_depth(landmarks), other_tools.PY_FEAT
+    lines = read_columns(path, ("frame", "facerectwidth"))
+    widths = np.full(len(landmarks), np.nan)
+    widths[(lines[:, 0] - lines[:, 0].min()).astype(int)] = lines[:, 1]
+    return other_tools.scale_depth(landmarks, widths), other_tools.PY_FEAT
 
 
 def read_header(path: pathlib.Path) -> list[str]:
     """Returns the first line of a CSV file."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file), [])
+
+
+def read_columns(path: pathlib.Path, names: Sequence[str]) -> Float[np.ndarray, "lines columns"]:
+    """Reads some columns of a CSV file, whose names are compared in lower case.
+
+    Raises:
+        UserError: one of them is not there.
+    """
+    header = [name.strip().lower() for name in read_header(path)]
+    if lacking := [name for name in names if name not in header]:
+        raise UserError(f"{path}: has no column {lacking[0]!r}.")
+    columns = [header.index(name) for name in names]
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        next(reader)
+        return np.array([_numbers(path, reader.line_num, cells, columns) for cells in reader if cells])
 
 
 def read_array(path: pathlib.Path) -> np.ndarray:
@@ -125,6 +144,8 @@ def read_csv(path: pathlib.Path) -> Float[np.ndarray, "frames landmarks 3"]:
     if "frame" in header:
         frames, values = _count(path, values[:, 0], "frame"), values[:, 1:]
     landmarks = np.full((_span(path, frames), values.shape[1] // 3, 3), np.nan)
+    if other_tools.is_fex(header):
+        other_tools.refuse_several_faces(path, frames.tolist())
     if len(np.unique(frames)) < len(frames):
         raise UserError(f"{path}: frame {_first_repeated(frames)} is there twice.")
     landmarks[frames - frames.min()] = values.reshape(len(values), -1, 3)

@@ -4,6 +4,7 @@ Both come from another network than Attention Mesh, so that a model which was tr
 the difference; `Sample.network` carries the name, and a verdict the caution.
 """
 
+import collections
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from dfuse_jax.data.synthetic.muscles import neutral_face
 from dfuse_jax.runtime.errors import UserError
 
 PY_FEAT, TASKS = "py-feat", "MediaPipe Tasks"
-FEX = ("facerectx", "facescore")  # columns of py-feat's tables, in lower case
+FEX = ("facerectx", "facerectwidth", "facescore")  # columns of py-feat's tables, in lower case
 DLIB = 68  # landmarks of OpenFace, dlib and py-feat's first detector
 RIGID = (10, 33, 133, 168, 1, 362, 263, 234, 454, 127, 356)  # forehead, corners of the eyes, nose, temples
 
@@ -38,16 +39,32 @@ def is_fex(header: Sequence[str]) -> bool:
     return set(FEX) <= {name.strip().lower() for name in header}
 
 
-def scale_depth(landmarks: Float[np.ndarray, "frames 478 3"]) -> Float[np.ndarray, "frames 478 3"]:
+def refuse_several_faces(path: pathlib.Path, frames: Sequence[float]) -> None:
+    """Raises UserError if a table of py-feat's has two lines of one frame, as it has a line for each face."""
+    several = [frame for frame, count in collections.Counter(frames).items() if count > 1]
+    if several:
+        raise UserError(
+            f"{path}: frame {several[0]:g} has several faces ({len(several)} such frames). Keep the lines of one "
+            "person, by the column Identity."
+        )
+
+
+def scale_depth(
+    landmarks: Float[np.ndarray, "frames 478 3"], widths: Float[np.ndarray, " frames"]
+) -> Float[np.ndarray, "frames 478 3"]:
     """Returns the landmarks with z in the scale of x and y.
 
-    py-feat leaves z in the scale of its crop of the face, whose size the table does not hold. A face at rest is laid
-    over the firm points of every frame (RIGID), as a camera far away sees it: turned, scaled and moved so that x and y
-    agree best. What depth it then has is what z should be; the median over the frames is taken.
+    py-feat brings x and y back to the image, and leaves z in units of its crop of the face: 256 to the crop's width
+    (MPDetector), or 1 (Detectorv2). The crop is what its columns FaceRect give, and changes from frame to frame. The
+    unit is found from the face: one at rest is laid over the firm points of every frame (RIGID), as a camera far away
+    sees it, turned, scaled and moved so that x and y agree best. What depth it then has is what z should be; the median
+    over the frames is taken.
 
     Args:
-        landmarks: [T, 478, 3] in pixels, z in another scale; NaN in frames without a face.
+        landmarks: [T, 478, 3] in pixels, z in units of the crop; NaN in frames without a face.
+        widths: [T], of the crops in pixels.
     """
+    landmarks = landmarks * np.stack([np.ones_like(widths), np.ones_like(widths), widths], axis=-1)[:, None]
     face = neutral_face()[list(RIGID)].astype(float)
     face = face - face.mean(axis=0)
     factors = []
