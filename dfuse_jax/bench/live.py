@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -243,6 +244,8 @@ def _watch_together(address: str, pictures: list[np.ndarray], viewers: int) -> d
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=80)
         encoded.append(file.getvalue())
+    while json.load(urllib.request.urlopen(f"http://{address}/v1/health"))["viewers"]:
+        time.sleep(0.2)  # the one before is still leaving
     counts, told = [0] * viewers, False
     start, end = threading.Barrier(viewers + 1), [0.0]
 
