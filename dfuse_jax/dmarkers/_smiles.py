@@ -87,6 +87,8 @@ class SmileState(NamedTuple):
         lost: whether the frame before had no face.
         shown: age of the first frame with a face.
         opening: whether the recording may have begun with a smile, which nothing tells before the face rests.
+        floor: where the lips stay since a smile, in standard deviations above rest; 0 once they have come to rest.
+            Heights are measured from there.
     """
 
     blocks: Float[Array, " blocks"]
@@ -109,6 +111,7 @@ class SmileState(NamedTuple):
     lost: Array
     shown: Array
     opening: Array
+    floor: Array
 
 
 class SmileMoment(NamedTuple):
@@ -150,7 +153,8 @@ def find_smiles(
 ) -> SmileMoment:
     """Finds the smiles of a recording, as `smile_step` does of a stream.
 
-    A smile is a stretch above `rules.leave` and `rules.fall` that reaches `rules.enter`. Its begin and end depend on
+    A smile is a stretch above `rules.leave` and `rules.fall` that reaches `rules.enter`. Where the lips have not come
+    to rest since a smile, heights count from where they stayed. Its begin and end depend on
     the last `rules.memory` seconds and on less than a second ahead. A smile that the recording begins or ends with
     begins or ends there, which `start_cut` and `end_cut` tell. One that it begins with is told when the face has rested
     for `rules.settle` after it, if it lasted no longer than `rules.opening` and no other smile rose out of it.
@@ -201,6 +205,7 @@ def smile_start(rules: SmileRules = SmileRules()) -> SmileState:  # noqa: B008
         lost=jnp.array(True),
         shown=nan,
         opening=jnp.array(True),
+        floor=zero,
     )
 
 
@@ -225,7 +230,11 @@ def smile_step(
     first = jnp.where(jnp.isnan(state.first), lip, state.first + share * (lip - state.first))
     second = jnp.where(jnp.isnan(state.second), first, state.second + share * (first - state.second))
     delay = 2 * seconds * ratio(1 - share, share)  # of a ramp, exactly
-    height = jnp.where(seen, (second - state.baseline) / state.deviation, -jnp.inf)
+    above = jnp.where(seen, (second - state.baseline) / state.deviation, -jnp.inf)
+    # Lips that have not come to rest since a smile smile anew only when they rise from where they stayed.
+    sunk = jnp.where(above < rules.leave, 0, jnp.minimum(state.floor, above))
+    floor = jnp.where(jnp.isnan(state.begin), sunk, state.floor)
+    height = above - floor
 
     begin, apex, end = (age + seconds for age in (state.begin, state.apex, state.end))
     starts = jnp.isnan(begin) & (height >= rules.leave)
@@ -274,6 +283,7 @@ def smile_step(
         end_cut=end_cut,
         lost=~seen,
         shown=shown,
+        floor=jnp.where(over & (above >= rules.leave), above, floor),
         opening=state.opening & ~complete & ~(shown > longest),  # a smile that rose from there shows that it was rest
     )
     resting = full & following.opening & jnp.isnan(following.begin)

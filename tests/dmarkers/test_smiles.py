@@ -221,3 +221,25 @@ def test_rules_that_contradict_each_other_are_refused():
             dmarkers.smile_start(dmarkers.SmileRules()._replace(**change))
     with pytest.raises(ValueError, match=r"expected \[T\]"):
         dmarkers.find_smiles(np.zeros((2, 3)), 25.0)
+
+
+def held(level, *, seconds=2.0):
+    """Rest, a smile of 0.4 that falls to a level at which the lips stay, a second rise of 0.2 from there, and rest."""
+    parts = [(0.5, 2.0), (0.9, 1.0), (0.5 + level, seconds), (0.7 + level, 1.0), (0.5 + level, 1.0), (0.5, 2.0)]
+    values = np.concatenate([np.full(round(25 * length), value) for value, length in parts])
+    return np.convolve(np.pad(values, 2, mode="edge"), np.ones(5) / 5, mode="valid")
+
+
+def test_lips_that_stay_up_after_a_smile_smile_no_second_time():
+    """They stay 0.095 above rest, which is nearly 7 standard deviations, and come down 2 seconds later."""
+    lip = held(0.095)
+    assert len(find(lip[: round(5.0 * 25)], 25.0)) == 1
+    alone = np.concatenate([lip[: round(5.0 * 25)], np.full(50, 0.5)])
+    ((begin, end),) = find(alone, 25.0)
+    assert begin == pytest.approx(2.0, abs=0.15) and end == pytest.approx(3.0, abs=0.2)
+
+
+def test_they_do_when_they_rise_again():
+    first, second = find(held(0.095), 25.0)
+    assert first[1] == pytest.approx(3.0, abs=0.2)
+    assert second[0] == pytest.approx(5.0, abs=0.3) and second[1] == pytest.approx(6.0, abs=0.3)
