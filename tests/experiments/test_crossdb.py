@@ -127,6 +127,7 @@ def test_a_control_that_reaches_the_interval_is_marked(finished):
     assert any("†" in cell for cell in cells)
 
 
+@pytest.mark.long
 def test_at_one_rate_the_rate_tells_nothing(tmp_path):
     results = crossdb.transfer(recipe(**{"data.fps": 25.0, "data.train_on": "all_but_one"}), tmp_path)
     for row in results["tables"]["rate_only"]:
@@ -148,6 +149,7 @@ def test_files_and_a_finished_run(finished):
         predict.load(directory)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     from dfuse_jax.experiments.progress import ProgressBar
 

@@ -90,6 +90,7 @@ def test_results_and_report_say_what_the_retrainings_reached(runs):
     assert "smallest p that so many can give is 0.2500" in text
 
 
+@pytest.mark.long
 def test_a_resumed_run_keeps_them(runs, tmp_path, monkeypatch):
     from dfuse_jax.experiments.progress import ProgressBar
 

@@ -60,6 +60,7 @@ def test_32_settings_compile_one_program(finished):
     assert len(compiled) == 2  # what initialises the replicas, and the epoch
 
 
+@pytest.mark.long
 def test_a_setting_ends_as_it_would_alone(finished, tmp_path):
     """Whatever trains beside it: the replica of one setting, trained by a system of that recipe."""
     _, results, _ = finished
@@ -179,6 +180,7 @@ def test_seeds_are_averaged_and_stand_beside_each_other():
     assert results["nested"]["scores"]["accuracy"]["value"] == 0.75
 
 
+@pytest.mark.long
 def test_a_program_each_for_what_is_compiled_in(tmp_path):
     axes = {"learning_rate": "0.01, 0.05", "clip_frames": "4, 6", "seed": "0, 1"}
     results = sweep.sweep(recipe(axes=axes, **{"sweep.search": "grid"}), tmp_path)
@@ -190,6 +192,7 @@ def test_a_program_each_for_what_is_compiled_in(tmp_path):
     assert sorted(path.name for path in (tmp_path / "programs").iterdir()) == ["1", "2"]
 
 
+@pytest.mark.long
 def test_an_interrupted_sweep_goes_on(finished, tmp_path, monkeypatch):
     show = ProgressBar.__call__
 
