@@ -1,13 +1,13 @@
 """What results.json, evaluation.json and benchmark.json hold, as JSON Schemas (draft 2020-12).
 
-The results.json of a transfer between databases has a schema of its own, and `kind` in it says so.
+The results.json of a transfer between databases and that of a sweep have their own schemas, as `kind` in them says.
 """
 
 import importlib.resources
 import json
 from typing import Any
 
-KINDS = ("results", "transfer", "evaluation", "benchmark")
+KINDS = ("results", "transfer", "sweep", "evaluation", "benchmark")
 
 
 def read(kind: str) -> dict[str, Any]:

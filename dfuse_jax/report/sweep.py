@@ -30,6 +30,7 @@ from dfuse_jax.report.formatting import (
     CONFIDENCE,
     METRIC_NAMES,
     count,
+    escape,
     format_number,
     interval,
     markdown_list,
@@ -37,6 +38,7 @@ from dfuse_jax.report.formatting import (
     percent,
     value_range,
 )
+from dfuse_jax.report.page import write_page
 
 SHOWN = 10  # settings in the terminal and in the report; sweep.csv has all
 SHADES = matplotlib.colormaps["viridis"]
@@ -46,7 +48,7 @@ BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0
 
 
 def write(directory: str | os.PathLike, trials: Trials) -> dict[str, Any]:
-    """Writes sweep.csv, two pictures, report.md and, last, results.json, which marks a finished sweep.
+    """Writes sweep.csv, two pictures, report.md, report.html and, last, results.json, which marks a finished sweep.
 
     Args:
         directory: that exists.
@@ -61,7 +63,9 @@ def write(directory: str | os.PathLike, trials: Trials) -> dict[str, Any]:
     write_text(directory / "sweep.csv", table_csv(results))
     draw_parallel(directory / "parallel.png", results)
     draw_effects(directory / "effects.png", results)
-    write_text(directory / "report.md", markdown(results))
+    text = markdown(results)
+    write_text(directory / "report.md", text)
+    write_page(directory / "report.html", text)
     write_json(directory / "results.json", results)
     return results
 
@@ -204,8 +208,8 @@ def markdown(results: Mapping) -> str:
     head, rows = _rows(results, SHOWN)
     caption = f"The best {SHOWN} of {len(results['settings'])}; sweep.csv has all." if len(rows) == SHOWN else ""
     parts = [
-        f"# {results['name']}",
-        results["note"],
+        f"# {escape(results['name'])}",
+        escape(results["note"]),
         f"**Chosen: {chosen}** (validation accuracy {interval(best['validation']['accuracy'])}%).",
         " ".join(
             [f"Validation videos, percent [{CONFIDENCE} interval by bootstrap (BCa) over their subjects].", caption]

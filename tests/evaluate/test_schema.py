@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from outcomes import only, outcome, outcome_without_epochs
 
-from dfuse_jax.evaluate import matrix, results, schema, transfer
+from dfuse_jax.evaluate import matrix, results, schema, sweep, transfer
 from dfuse_jax.evaluate.matrix import Design
 from dfuse_jax.evaluate.results import compute_results
 from dfuse_jax.evaluate.transfer import Videos
@@ -32,6 +32,7 @@ def test_their_version_is_the_format_that_is_written():
     written = {
         "results": results.FORMAT,
         "transfer": matrix.FORMAT,
+        "sweep": sweep.FORMAT,
         "evaluation": transfer.FORMAT,
         "benchmark": standings.FORMAT,
     }

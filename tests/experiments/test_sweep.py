@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 import jax
+import jsonschema
 import numpy as np
 import pytest
 import toys
@@ -13,6 +14,7 @@ from scripts import launch, refused
 
 from dfuse_jax import systems
 from dfuse_jax.commands import sweep as command
+from dfuse_jax.evaluate import schema
 from dfuse_jax.evaluate import sweep as evaluate
 from dfuse_jax.experiments import predict, sweep
 from dfuse_jax.experiments.progress import ProgressBar
@@ -100,6 +102,8 @@ def test_main_effects_hold_every_setting_once(finished):
 def test_files_words_and_a_finished_sweep(finished):
     directory, results, _ = finished
     assert json.loads((directory / "results.json").read_text()) == results
+    jsonschema.Draft202012Validator(schema.read("sweep")).validate(results)
+    assert "Main effects</h2>" in (directory / "report.html").read_text()
     for name in ("parallel.png", "effects.png"):
         assert (directory / name).stat().st_size > 5000
     text = (directory / "report.md").read_text()
