@@ -45,7 +45,6 @@ def test_a_benchmark_ends_in_one_table(benchmark):
     assert first["config"]["model"]["fusion"] == "hadamard" and first["runs"] == 2 and found["missing"] == []
 
 
-@pytest.mark.long
 def test_what_is_done_is_not_run_again_and_fusions_can_be_added(benchmark):
     directory, _ = benchmark
     before = _stamps(directory)

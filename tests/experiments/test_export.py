@@ -240,7 +240,6 @@ def sample(tmp_path_factory):
     return path
 
 
-@pytest.mark.long
 def test_a_user_exports_a_model_and_a_colleague_asks_it(finished, sample, tmp_path):
     done = launch("predict", f"--export={tmp_path}/model.npz", finished[0])
     assert (done.returncode, done.stderr) == (0, "")

@@ -80,7 +80,6 @@ def test_predict_reads_what_extract_made_and_warns_of_few_frames(finished, tmp_p
     assert "9 frames are less than a clip of 16" in of_video
 
 
-@pytest.mark.long
 def test_predict_judges_the_good_videos_and_lists_the_bad_ones(finished, predicted, real_smile, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("no video")
@@ -91,7 +90,6 @@ def test_predict_judges_the_good_videos_and_lists_the_bad_ones(finished, predict
     assert "2 of 3 videos" in done.stderr and "notes.mp4" in done.stderr and "none.mp4" in done.stderr
 
 
-@pytest.mark.long
 def test_predict_takes_folders_writes_nothing_over_and_prints_tables(finished, real_sample, tmp_path):
     """Two samples of one name in two folders, one of which a hand covers for half of its frames."""
     covered = np.zeros(75, np.uint16)

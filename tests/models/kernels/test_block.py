@@ -48,7 +48,7 @@ def test_in_float64_it_is_the_plain_one(shape, dropout, train):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * max(1, np.abs(theirs).max()))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_in_lower_precision_it_is_as_near_to_float64_as_the_plain_one(dtype):
     with jax.enable_x64(True):
