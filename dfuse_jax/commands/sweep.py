@@ -10,8 +10,6 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
 from dfuse_jax.runtime import cli
 from dfuse_jax.runtime.errors import UserError
 
@@ -19,12 +17,7 @@ from dfuse_jax.runtime.errors import UserError
 def main() -> None:
     """Runs the command."""
     config = cli.define_config("sweep")
-    workdir = flags.DEFINE_string(
-        "workdir",
-        None,
-        "Folder of the results; the same command on the same folder goes on where it stopped. Default: one of its own "
-        "for every config, under results/.",
-    )
+    workdir = cli.define_workdir()
     cli.run(lambda argv: sweep(argv[1:], config.value, workdir.value), processes=True)
 
 

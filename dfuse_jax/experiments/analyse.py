@@ -438,11 +438,7 @@ def _save_smiles(part: _Part, recorded: Recording, everybody: Sequence[Person]) 
             path = part.sample(number + 1, order + 1)
             sample = samples.validate(people.cut(recorded, number, smile, name=path.stem))
             samples.save(sample, path)
-            lip = lip_signal(sample)
-            onset, _, offset = (
-                np.asarray(dmarkers.phase_ends(lip, sample.fps, length=len(sample.landmarks), definition="robust"))
-                + smile.first
-            )
+            onset, _, offset = phase_ends(sample) + smile.first
             apex = onset[1] if np.isfinite(onset[1]) else offset[0]
             moments = (smile.begin, onset[0], apex, offset[0], smile.end)
             shares, reason = flags.shares(sample.flags), flags.refusal(sample)
@@ -475,12 +471,14 @@ def _save_smiles(part: _Part, recorded: Recording, everybody: Sequence[Person]) 
     return pandas.concat([table, pandas.DataFrame(features, columns=list(dmarkers.FEATURE_NAMES))], axis=1)
 
 
-def lip_signal(sample: Sample) -> Float[np.ndarray, " frames"]:
-    """Returns the lip signal of a sample, padded."""
+def phase_ends(sample: Sample) -> Float[np.ndarray, "3 2"]:
+    """Returns where onset, apex and offset begin and end, in frames of the sample, as `dmarkers.phase_ends` does."""
+    length = len(sample.landmarks)
     points = sample.landmarks[:, np.array(dmarkers.LANDMARKS)]
-    padded = points[np.minimum(np.arange(people.padded_length(len(points))), len(points) - 1)]
-    signals = dmarkers.signals(padded, length=len(points), aspect=sample.aspect, definition="robust")
-    return np.asarray(signals.mean[people.LIP])
+    padded = points[np.minimum(np.arange(people.padded_length(length)), length - 1)]
+    signals = dmarkers.signals(padded, length=length, aspect=sample.aspect, definition="robust")
+    lip = np.asarray(signals.mean[people.LIP])
+    return np.asarray(dmarkers.phase_ends(lip, sample.fps, length=length, definition="robust"))
 
 
 def _write_frames(path: pathlib.Path, recorded: Recording, everybody: Sequence[Person]) -> None:

@@ -111,6 +111,16 @@ def define_chips() -> flags.FlagHolder:
     )
 
 
+def define_workdir() -> flags.FlagHolder:
+    """Defines --workdir."""
+    return flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the results; the same command on the same folder goes on where it stopped. Default: one of its own "
+        "for every config, under results/.",
+    )
+
+
 def define_tensorboard() -> flags.FlagHolder:
     """Defines --tensorboard: True, False, or None where nobody says."""
     return flags.DEFINE_bool(

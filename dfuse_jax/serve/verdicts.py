@@ -214,10 +214,7 @@ def judge(trained: "Trained", ask: Callable[[Sample], "Answer"], smile: Smile) -
 
 def _find_phases(sample: Sample, start: float) -> dict[str, tuple[float, float]]:
     """Returns the phases of a sample that begins at the time `start`, which are those of `analyse`."""
-    from dfuse_jax import dmarkers
     from dfuse_jax.experiments import analyse
 
-    lip = analyse.lip_signal(sample)
-    ends = dmarkers.phase_ends(lip, sample.fps, length=len(sample.landmarks), definition="robust")
-    seconds = start + np.asarray(ends, float) / sample.fps
+    seconds = start + analyse.phase_ends(sample).astype(float) / sample.fps
     return {phase: (a, b) for phase, (a, b) in zip(PHASES, seconds.tolist(), strict=True) if np.isfinite([a, b]).all()}

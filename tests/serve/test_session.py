@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from live import FPS, feed, smile_with_rests
 
-from dfuse_jax import dmarkers
 from dfuse_jax.experiments import analyse, people
 from dfuse_jax.extract.recording import Recording
 from dfuse_jax.serve import session
@@ -88,13 +87,7 @@ def test_a_varying_frame_rate_changes_neither_the_smile_nor_its_features():
     assert uneven.end == pytest.approx(even.end, abs=0.04)
     one, other = session.to_sample(even), session.to_sample(uneven)
     assert other.interpolated == () and 20 < other.fps < 35
-    durations = [
-        np.diff(
-            np.asarray(dmarkers.phase_ends(analyse.lip_signal(x), x.fps, length=len(x.landmarks), definition="robust"))
-        )
-        / x.fps
-        for x in (one, other)
-    ]
+    durations = [np.diff(analyse.phase_ends(x)) / x.fps for x in (one, other)]
     np.testing.assert_allclose(durations[0], durations[1], atol=0.1)
 
 

@@ -72,7 +72,7 @@ def _padded(size: int) -> int:
 def _attend(axis: Axis, qkv_ref: Any, out_ref: Any) -> None:
     q, k, v = (_load(qkv_ref, axis, part) for part in (_QUERY, _KEY, _VALUE))
     weights = _weights(q, k, length=axis.length, width=qkv_ref.shape[-1])
-    _store(out_ref, _product(weights.astype(v.dtype), v), axis)
+    _store(out_ref, program.product(weights.astype(v.dtype), v), axis)
 
 
 def _attend_gradient(axis: Axis, qkv_ref: Any, g_ref: Any, gradient_ref: Any) -> None:
@@ -80,26 +80,20 @@ def _attend_gradient(axis: Axis, qkv_ref: Any, g_ref: Any, gradient_ref: Any) ->
     q, k, v = (_load(qkv_ref, axis, part) for part in (_QUERY, _KEY, _VALUE))
     g = _load(g_ref, axis)
     weights = _weights(q, k, length=axis.length, width=width)
-    _store(gradient_ref, _product(weights.astype(g.dtype), g, contract=(0, 0)), axis, _VALUE)
-    weights_gradient = _product(g, v, contract=(1, 1))
+    _store(gradient_ref, program.product(weights.astype(g.dtype), g, contract=(0, 0)), axis, _VALUE)
+    weights_gradient = program.product(g, v, contract=(1, 1))
     mean = jnp.sum(weights * weights_gradient, axis=1, keepdims=True)
     scores_gradient = (weights * (weights_gradient - mean) * width**-0.5).astype(q.dtype)
-    _store(gradient_ref, _product(scores_gradient, k), axis, _QUERY)
-    _store(gradient_ref, _product(scores_gradient, q, contract=(0, 0)), axis, _KEY)
+    _store(gradient_ref, program.product(scores_gradient, k), axis, _QUERY)
+    _store(gradient_ref, program.product(scores_gradient, q, contract=(0, 0)), axis, _KEY)
 
 
 def _weights(q: Array, k: Array, *, length: int, width: int) -> Array:
     """Returns the weight of every key [query, key], 0 past the end of the sequence; at least float32."""
-    scores = _product(q, k, contract=(1, 1)) * width**-0.5
+    scores = program.product(q, k, contract=(1, 1)) * width**-0.5
     scores = jnp.where(lax.iota(jnp.int32, scores.shape[1]) < length, scores, -jnp.inf)
     weights = jnp.exp(scores - jnp.max(scores, axis=1, keepdims=True))
     return weights / jnp.sum(weights, axis=1, keepdims=True)
-
-
-def _product(a: Array, b: Array, contract: tuple[int, int] = (1, 0)) -> Array:
-    """Returns the product of two matrices over an axis of each, at least in float32."""
-    dimensions = (((contract[0],), (contract[1],)), ((), ()))
-    return lax.dot_general(a, b, dimensions, preferred_element_type=jnp.promote_types(a.dtype, jnp.float32))
 
 
 def _load(ref: Any, axis: Axis, *part: int) -> Array:
